@@ -289,7 +289,7 @@ func (r *reader) listen() string {
 			r.fail("PORT", "be a port number between 0 and 65535")
 		}
 		// An ADDR with a port of its own was meant; PORT only fills in the default.
-		if _, set := r.lookup("ADDR"); !set {
+		if r.text("ADDR", "") == "" {
 			return net.JoinHostPort(host, p)
 		}
 	}
