@@ -166,7 +166,7 @@ func (h *Handler) run(ctx context.Context, op *Operation) *graphql.Response {
 	next, ctx := h.dispatch(ctx, op)
 	resp := h.next(ctx, next)
 	if resp == nil {
-		resp = h.DispatchError(ctx, op, context.Cause(ctx))
+		resp = h.whole(ctx, op, context.Cause(ctx))
 	}
 	resp = finish(resp)
 	code := codeOf(resp.Errors)
@@ -201,7 +201,7 @@ func (h *Handler) dispatch(ctx context.Context, op *Operation) (next graphql.Res
 	defer func() {
 		if p := recover(); p != nil {
 			inner = graphql.WithOperationContext(ctx, op.OperationContext)
-			next = graphql.OneShot(h.DispatchError(inner, op, h.recovered(inner, p)))
+			next = graphql.OneShot(h.whole(inner, op, h.recovered(inner, p)))
 		}
 	}()
 	return h.executor.DispatchOperation(ctx, op.OperationContext)
@@ -216,8 +216,8 @@ func (h *Handler) next(ctx context.Context, next graphql.ResponseHandler) (resp 
 	return next(ctx)
 }
 
-// DispatchError is the answer to an operation that failed as a whole with err.
-func (h *Handler) DispatchError(ctx context.Context, op *Operation, err error) *graphql.Response {
+// whole is the answer to an operation that failed as a whole with err.
+func (h *Handler) whole(ctx context.Context, op *Operation, err error) *graphql.Response {
 	if err == nil {
 		err = errors.New("the executor gave no response")
 	}
