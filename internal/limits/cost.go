@@ -15,11 +15,11 @@ const (
 	// activity, whose length is known only once its range has been read.
 	ListSize = 100
 	// MaxSelections is how many selections pricing may come by.
-	MaxSelections = 60_000
+	MaxSelections = 100_000
 	// MaxIntrospectionDepth and MaxIntrospectionCost are introspection's own limits:
-	// about twice what the playground's query needs.
+	// about twice what the playground's query needs (15 deep, 180,817 points).
 	MaxIntrospectionDepth = 25
-	MaxIntrospectionCost  = 4_000
+	MaxIntrospectionCost  = 400_000
 
 	// manyPoints is where costs stop growing.
 	manyPoints = 1_000_000_000

@@ -7,13 +7,13 @@ import (
 	"github.com/ai-dj/segue/internal/fault"
 )
 
-// MaxVisits is how many selections gqlparser's walk may come by. It walks every
-// operation and then every fragment again with all that each of them reaches,
-// so a chain of fragments costs the square of its length.
-const MaxVisits = 30_000
+// MaxVisits is how many selections, arguments and values gqlparser's walk may
+// come by. It walks every operation, and then every fragment again, with all
+// that each of them reaches, so a chain of fragments costs the square of its length.
+const MaxVisits = 100_000
 
-// part is an operation or a fragment: how many selections it holds itself and
-// which fragments it spreads.
+// part is an operation or a fragment: how much it holds itself and which
+// fragments it spreads.
 type part struct {
 	fragment *ast.FragmentDefinition // nil for an operation
 	size     int
@@ -49,7 +49,7 @@ func checkFragments(doc *ast.QueryDocument) *gqlerror.Error {
 	}
 	if g.visits() > MaxVisits {
 		return refusal(fault.OperationTooComplex,
-			"the document's fragments spread each other too often: a walk may come by at most %d selections", MaxVisits)
+			"the document's fragments spread each other too often: a walk may come by at most %d of their fields and values", MaxVisits)
 	}
 	for _, op := range doc.Operations {
 		if err := g.checkRoot(op); err != nil {
@@ -80,14 +80,31 @@ func newGraph(doc *ast.QueryDocument) *graph {
 func (p *part) add(set ast.SelectionSet) {
 	p.size += len(set)
 	for _, selection := range set {
+		for _, d := range directivesOf(selection) {
+			p.addArguments(d.Arguments)
+		}
 		switch s := selection.(type) {
 		case *ast.Field:
+			p.addArguments(s.Arguments)
 			p.add(s.SelectionSet)
 		case *ast.InlineFragment:
 			p.add(s.SelectionSet)
 		case *ast.FragmentSpread:
 			p.spreads = append(p.spreads, s)
 		}
+	}
+}
+
+func (p *part) addArguments(list ast.ArgumentList) {
+	for _, a := range list {
+		p.addValue(a.Value)
+	}
+}
+
+func (p *part) addValue(v *ast.Value) {
+	p.size++
+	for _, child := range v.Children {
+		p.addValue(child.Value)
 	}
 }
 
@@ -115,8 +132,8 @@ func (g *graph) checkCycle(p *part) *gqlerror.Error {
 	return nil
 }
 
-// visits foretells how many selections gqlparser's walk comes by; it stops
-// counting once that is more than MaxVisits.
+// visits foretells how much gqlparser's walk comes by; it stops counting once
+// that is more than MaxVisits.
 func (g *graph) visits() int {
 	total := 0
 	for i, root := range append(g.operations, g.fragments...) {

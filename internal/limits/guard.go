@@ -19,6 +19,9 @@ func (l Limits) guard(query string) *gqlerror.Error {
 	if len(query) > MaxDocumentBytes {
 		return refusal(fault.OperationTooComplex, "the document is too long: at most %d bytes are allowed", MaxDocumentBytes)
 	}
+	if strings.Count(query, "\n")+strings.Count(query, "\r") > MaxLines {
+		return tooMuch("lines", MaxLines)
+	}
 	if !utf8.ValidString(query) {
 		return refusal(fault.ParseFailed, "Syntax Error: the document is not UTF-8.")
 	}
@@ -40,16 +43,15 @@ func (l Limits) guard(query string) *gqlerror.Error {
 
 // counter is the guard's state.
 type counter struct {
-	tokens, comments, aliases, directives int
-	nesting, maxNesting                   int
-	parens                                int
-	text                                  cursor
+	tokens, aliases, directives int
+	nesting, maxNesting         int
+	parens                      int
+	text                        cursor
 }
 
 func (c *counter) count(token lexer.Token) *gqlerror.Error {
 	if token.Kind == lexer.Comment {
-		c.comments++
-		return over(c.comments, MaxComments, "comments")
+		return nil
 	}
 	if c.tokens++; c.tokens > MaxTokens {
 		return tooMuch("tokens", MaxTokens)

@@ -35,8 +35,10 @@ const (
 	MaxDocumentBytes = 1 << 20
 	// MaxNameBytes is the longest name. Names come back in error messages.
 	MaxNameBytes = 255
-	// MaxComments is how many comments are skipped. They are no tokens, but not free either.
-	MaxComments = 4_000
+	// MaxLines counts line breaks. Comments are no tokens but not free, and each
+	// needs one; a block string is taken apart by them. A message of the longest
+	// content written out with nothing but breaks still fits.
+	MaxLines = 40_000
 )
 
 // Limits are the two limits an operator may set.

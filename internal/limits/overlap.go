@@ -11,7 +11,7 @@ import (
 )
 
 // MaxComparisons is how many fields the overlap rule may lay side by side in one document.
-const MaxComparisons = 60_000
+const MaxComparisons = 100_000
 
 // checkOverlap is the spec's "field selection merging" (§5.3.2): fields that end
 // up under one response name must be the same field with the same arguments,
@@ -64,18 +64,23 @@ func (o *overlap) groups(list []group, exclusive bool) {
 // group looks at the fields of one response name. Exclusive means that their
 // parents' fields are never fetched together.
 func (o *overlap) group(g group, exclusive bool) {
-	if !o.sameShape(g) {
-		return
-	}
 	if exclusive {
-		o.descend(g, true)
+		if o.sameShape(g) {
+			o.descend(g, true)
+		}
 		return
 	}
 	classes := byParent(g)
 	for _, class := range classes {
-		if o.sameCall(class) {
-			o.descend(class, false)
+		if !o.sameCall(class) {
+			return
 		}
+	}
+	if !o.sameShape(g) {
+		return
+	}
+	for _, class := range classes {
+		o.descend(class, false)
 	}
 	if len(classes) > 1 {
 		o.descend(g, true)

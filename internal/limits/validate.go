@@ -82,10 +82,15 @@ func walk(schema *ast.Schema, doc *ast.QueryDocument, list []core.Rule) gqlerror
 	return r.errors
 }
 
+// maxReports is how many errors may be reported, repeats included: one mistake in
+// a fragment is found again, and its suggestions made again, wherever it is spread.
+const maxReports = 10 * MaxErrors
+
 // report collects errors.
 type report struct {
-	errors gqlerror.List
-	seen   map[string]bool
+	errors  gqlerror.List
+	seen    map[string]bool
+	reports int
 }
 
 // enough is panicked to leave a walk that has nothing left to say: gqlparser's
@@ -112,7 +117,7 @@ func (r *report) add(rule string, options []core.ErrorOption) {
 		r.seen[key] = true
 		r.errors = append(r.errors, e)
 	}
-	if len(r.errors) == MaxErrors {
+	if r.reports++; r.reports == maxReports || len(r.errors) == MaxErrors {
 		panic(enough{})
 	}
 }
