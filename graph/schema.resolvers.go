@@ -7,106 +7,105 @@ package graph
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/ai-dj/segue/graph/model"
 	"github.com/ai-dj/segue/internal/store"
 )
 
 func (r *chatMessageResolver) Feedback(ctx context.Context, obj *store.ChatMessage, first *int32, after *string, last *int32, before *string) (*model.FeedbackConnection, error) {
-	panic(fmt.Errorf("not implemented: Feedback - feedback"))
+	return feedbackConnection(obj.Feedback[nested(ctx).list]), nil
 }
 
 func (r *mutationResolver) SendChatMessage(ctx context.Context, input model.SendChatMessageInput) (*model.SendChatMessagePayload, error) {
-	panic(fmt.Errorf("not implemented: SendChatMessage - sendChatMessage"))
+	return r.sendChatMessage(ctx, input)
 }
 
 func (r *mutationResolver) DeleteChatMessage(ctx context.Context, id string) (*model.DeleteChatMessagePayload, error) {
-	panic(fmt.Errorf("not implemented: DeleteChatMessage - deleteChatMessage"))
+	return r.deleteChatMessage(ctx, id)
 }
 
 func (r *mutationResolver) GiveFeedback(ctx context.Context, input model.GiveFeedbackInput) (*model.GiveFeedbackPayload, error) {
-	panic(fmt.Errorf("not implemented: GiveFeedback - giveFeedback"))
+	return r.giveFeedback(ctx, input)
 }
 
 func (r *mutationResolver) WithdrawFeedback(ctx context.Context, messageID string) (*model.WithdrawFeedbackPayload, error) {
-	panic(fmt.Errorf("not implemented: WithdrawFeedback - withdrawFeedback"))
+	return r.withdrawFeedback(ctx, messageID)
 }
 
 func (r *mutationResolver) LikeTrack(ctx context.Context, input model.LikeTrackInput) (*model.LikeTrackPayload, error) {
-	panic(fmt.Errorf("not implemented: LikeTrack - likeTrack"))
+	return r.likeTrack(ctx, input)
 }
 
 func (r *mutationResolver) UnlikeTrack(ctx context.Context, trackID string) (*model.UnlikeTrackPayload, error) {
-	panic(fmt.Errorf("not implemented: UnlikeTrack - unlikeTrack"))
+	return r.unlikeTrack(ctx, trackID)
 }
 
 func (r *mutationResolver) EraseMyData(ctx context.Context) (*model.EraseMyDataPayload, error) {
-	panic(fmt.Errorf("not implemented: EraseMyData - eraseMyData"))
+	return r.eraseMyData(ctx)
 }
 
 func (r *queryResolver) Me(ctx context.Context) (*store.User, error) {
-	panic(fmt.Errorf("not implemented: Me - me"))
+	return r.me(ctx)
 }
 
 func (r *queryResolver) Node(ctx context.Context, id string) (model.Node, error) {
-	panic(fmt.Errorf("not implemented: Node - node"))
+	return r.node(ctx, id)
 }
 
 func (r *queryResolver) Nodes(ctx context.Context, ids []string) ([]model.Node, error) {
-	panic(fmt.Errorf("not implemented: Nodes - nodes"))
+	return r.nodes(ctx, ids)
 }
 
 func (r *queryResolver) User(ctx context.Context, id string) (*store.User, error) {
-	panic(fmt.Errorf("not implemented: User - user"))
+	return r.user(ctx, id)
 }
 
 func (r *queryResolver) Users(ctx context.Context, first *int32, after *string, last *int32, before *string, filter *store.UserFilter) (*model.UserConnection, error) {
-	panic(fmt.Errorf("not implemented: Users - users"))
+	return r.users(ctx, paging{first, after, last, before}, filter)
 }
 
 func (r *queryResolver) ChatMessage(ctx context.Context, id string) (*store.ChatMessage, error) {
-	panic(fmt.Errorf("not implemented: ChatMessage - chatMessage"))
+	return r.chatMessage(ctx, id)
 }
 
 func (r *queryResolver) ChatMessages(ctx context.Context, first *int32, after *string, last *int32, before *string, filter *store.ChatMessageFilter) (*model.ChatMessageConnection, error) {
-	panic(fmt.Errorf("not implemented: ChatMessages - chatMessages"))
+	return r.chatMessages(ctx, paging{first, after, last, before}, filter)
 }
 
 func (r *queryResolver) Feedback(ctx context.Context, first *int32, after *string, last *int32, before *string, filter *store.FeedbackFilter) (*model.FeedbackConnection, error) {
-	panic(fmt.Errorf("not implemented: Feedback - feedback"))
+	return r.feedback(ctx, paging{first, after, last, before}, filter)
 }
 
 func (r *queryResolver) TrackLikes(ctx context.Context, first *int32, after *string, last *int32, before *string, filter *store.TrackLikeFilter) (*model.TrackLikeConnection, error) {
-	panic(fmt.Errorf("not implemented: TrackLikes - trackLikes"))
+	return r.trackLikes(ctx, paging{first, after, last, before}, filter)
 }
 
 func (r *queryResolver) UserStats(ctx context.Context, userIds []string, rangeArg *store.TimeRange, orderBy *store.UserStatsOrder, first *int32, after *string, last *int32, before *string) (*model.UserStatsConnection, error) {
-	panic(fmt.Errorf("not implemented: UserStats - userStats"))
+	return r.userStats(ctx, paging{first, after, last, before}, userIds, rangeArg, orderBy)
 }
 
 func (r *queryResolver) Activity(ctx context.Context, rangeArg store.TimeRange, bucket store.Bucket, timeZone string, userID *string) ([]store.ActivityPoint, error) {
-	panic(fmt.Errorf("not implemented: Activity - activity"))
+	return r.activity(ctx, store.ActivityQuery{Range: rangeArg, Bucket: bucket, TimeZone: timeZone, UserID: userID})
 }
 
 func (r *queryResolver) TopTracks(ctx context.Context, rangeArg *store.TimeRange, first int32) ([]store.TopTrack, error) {
-	panic(fmt.Errorf("not implemented: TopTracks - topTracks"))
+	return r.topTracks(ctx, rangeArg, first)
 }
 
 func (r *userResolver) ChatMessages(ctx context.Context, obj *store.User, first *int32, after *string, last *int32, before *string, filter *store.ChatMessageFilter) (*model.ChatMessageConnection, error) {
-	panic(fmt.Errorf("not implemented: ChatMessages - chatMessages"))
+	return chatMessageConnection(obj.ChatMessages[nested(ctx).list]), nil
 }
 
 func (r *userResolver) Feedback(ctx context.Context, obj *store.User, first *int32, after *string, last *int32, before *string, filter *store.FeedbackFilter) (*model.FeedbackConnection, error) {
-	panic(fmt.Errorf("not implemented: Feedback - feedback"))
+	return feedbackConnection(obj.Feedback[nested(ctx).list]), nil
 }
 
 func (r *userResolver) TrackLikes(ctx context.Context, obj *store.User, first *int32, after *string, last *int32, before *string, filter *store.TrackLikeFilter) (*model.TrackLikeConnection, error) {
-	panic(fmt.Errorf("not implemented: TrackLikes - trackLikes"))
+	return trackLikeConnection(obj.TrackLikes[nested(ctx).list]), nil
 }
 
 func (r *userResolver) Stats(ctx context.Context, obj *store.User, rangeArg *store.TimeRange) (*store.UserStats, error) {
-	panic(fmt.Errorf("not implemented: Stats - stats"))
+	return obj.Stats[nested(ctx).list], nil
 }
 
 func (r *Resolver) ChatMessage() ChatMessageResolver { return &chatMessageResolver{r} }

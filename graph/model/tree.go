@@ -5,8 +5,8 @@ import (
 	"github.com/ai-dj/segue/internal/store"
 )
 
-// Node is anything found by its id: *store.User, *store.ChatMessage, *store.Feedback or *store.TrackLike.
-type Node any
+// Node is anything found by its id.
+type Node = store.Node
 
 // Connection is a page of rows as the schema shows it. Its edges are made when
 // somebody asks for them.

@@ -119,3 +119,15 @@ const (
 	Week  Bucket = "WEEK"
 	Month Bucket = "MONTH"
 )
+
+// IsNode marks the rows that can be found by their id alone.
+func (User) IsNode() {}
+
+// IsNode marks the rows that can be found by their id alone.
+func (ChatMessage) IsNode() {}
+
+// IsNode marks the rows that can be found by their id alone.
+func (Feedback) IsNode() {}
+
+// IsNode marks the rows that can be found by their id alone.
+func (TrackLike) IsNode() {}
