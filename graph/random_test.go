@@ -18,10 +18,8 @@ type generator struct {
 	schema *ast.Schema
 	ids    []string // of rows of all kinds, anybody's
 	users  []string
-	cursor []string
 	budget int // fields left
 	alias  int
-	vars   []string
 }
 
 func newGenerator(seed uint64, ids, users []string) *generator {
@@ -32,7 +30,7 @@ func newGenerator(seed uint64, ids, users []string) *generator {
 func (g *generator) query() string {
 	g.budget, g.alias = 12+g.IntN(40), 0
 	body := g.selection(g.schema.Query, 1)
-	return "query($yes: Boolean = true, $no: Boolean = false, $n: Int = " + strconv.Itoa(1+g.IntN(4)) + ") " + body
+	return "query" + declare(body) + body
 }
 
 // mutation is a random document of one mutation.
@@ -43,7 +41,23 @@ func (g *generator) mutation() string {
 	for f.Name == "eraseMyData" {
 		f = fields[g.IntN(len(fields))]
 	}
-	return "mutation($yes: Boolean = true, $no: Boolean = false, $n: Int = 2) { " + g.field(f, 1) + " }"
+	body := "{ " + g.field(f, 1) + " }"
+	return "mutation" + declare(body) + body
+}
+
+// declare declares the variables that body uses.
+func declare(body string) string {
+	var used []string
+	for _, d := range []string{"$yes: Boolean = true", "$no: Boolean = false", "$size: Int = 3"} {
+		name, _, _ := strings.Cut(d, ":")
+		if strings.Contains(body, name) {
+			used = append(used, d)
+		}
+	}
+	if len(used) == 0 {
+		return " "
+	}
+	return "(" + strings.Join(used, ", ") + ") "
 }
 
 const deepest = 9
@@ -156,7 +170,7 @@ func (g *generator) scalar(name string, t *ast.Type) string {
 	switch t.NamedType {
 	case "Int":
 		if !t.NonNull && g.IntN(3) == 0 {
-			return "$n"
+			return "$size"
 		}
 		return strconv.Itoa(1 + g.IntN(6))
 	case "Boolean":
