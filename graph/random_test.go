@@ -77,7 +77,7 @@ func (g *generator) selection(def *ast.Definition, depth int) string {
 			continue
 		}
 		of := g.schema.Types[f.Type.Name()]
-		if of.IsCompositeType() && (depth >= deepest || g.budget <= 0) {
+		if of.IsCompositeType() && (depth >= deepest || g.budget <= 0 || g.alias > 40) {
 			continue
 		}
 		part := g.field(f, depth)
@@ -107,13 +107,17 @@ func (g *generator) fragments(def *ast.Definition, depth int) []string {
 
 func (g *generator) field(f *ast.FieldDefinition, depth int) string {
 	g.budget--
-	g.alias++
-	text := "a" + strconv.Itoa(g.alias) + ": " + f.Name + g.arguments(f)
+	composite := g.schema.Types[f.Type.Name()].IsCompositeType()
+	text := f.Name + g.arguments(f)
+	if composite || g.IntN(4) == 0 && g.alias < 30 {
+		g.alias++
+		text = "a" + strconv.Itoa(g.alias) + ": " + text
+	}
 	if g.IntN(15) == 0 {
 		text += " @skip(if: $" + g.pick("yes", "no") + ")"
 	}
-	if of := g.schema.Types[f.Type.Name()]; of.IsCompositeType() {
-		text += " " + g.selection(of, depth+1)
+	if composite {
+		text += " " + g.selection(g.schema.Types[f.Type.Name()], depth+1)
 	}
 	return text
 }
