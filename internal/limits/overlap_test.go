@@ -2,6 +2,7 @@ package limits_test
 
 import (
 	"encoding/json"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -16,6 +17,8 @@ import (
 
 	"github.com/ai-dj/segue/internal/limits"
 )
+
+var update = flag.Bool("update", false, "have graphql-js judge random documents again")
 
 func overlapSchema(tb testing.TB) *ast.Schema {
 	tb.Helper()
