@@ -231,7 +231,8 @@ func (h *Handler) whole(ctx context.Context, op *Operation, err error) *graphql.
 
 // recovered turns a panic into an error whose text no caller sees.
 func (h *Handler) recovered(ctx context.Context, p any) error {
-	h.Logger.ErrorContext(ctx, "panic in a resolver", slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
+	h.Logger.ErrorContext(ctx, "panic in a resolver", slog.Any("panic", p),
+		slog.String("stack", string(debug.Stack())), slog.String("request_id", telemetry.RequestID(ctx)))
 	return fault.New(fault.Internal, "internal error").Because(fmt.Errorf("panic: %v", p))
 }
 

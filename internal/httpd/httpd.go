@@ -38,6 +38,9 @@ type Config struct {
 	Ready    func(context.Context) error
 	Activity func() int64
 
+	// WriteTimeout is how long a request may take from its headers to its last byte
+	// (1 min when 0). It must be longer than REQUEST_TIMEOUT. Streams set their own.
+	WriteTimeout time.Duration
 	// DrainTime is how long requests in flight may take to end (20 s when 0).
 	DrainTime time.Duration
 	// Drain ends what http.Server does not see, hijacked sockets; it returns when
@@ -60,8 +63,8 @@ type Server struct {
 	cancel   context.CancelFunc // ends every request's context
 }
 
-// Time-outs against peers that are slow on purpose. There is none for writing:
-// streams are long, and answers set their own deadline.
+// Time-outs against peers that are slow on purpose. The one for writing is set per
+// request (bounded, in middleware.go), because streams are long.
 const (
 	readHeaderTimeout = 5 * time.Second
 	readTimeout       = 30 * time.Second
@@ -73,6 +76,9 @@ const (
 func New(c Config) *Server {
 	if c.DrainTime == 0 {
 		c.DrainTime = 20 * time.Second
+	}
+	if c.WriteTimeout == 0 {
+		c.WriteTimeout = time.Minute
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
