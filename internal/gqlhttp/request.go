@@ -11,7 +11,6 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/ai-dj/segue/internal/fault"
@@ -41,9 +40,6 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request) (Params, *Failure
 		p, f = h.readBody(w, r)
 	}
 	p.Remote = remote(r.RemoteAddr)
-	// http.Server's ReadTimeout has done its job. Left alone it would go off while
-	// the operation runs and cancel its context.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 	return p, f
 }
 

@@ -419,7 +419,7 @@ func TestDrain(t *testing.T) {
 	}()
 	<-begun
 	s.stop()
-	<-s.Draining()
+	<-s.Draining
 	<-told
 	w := httptest.NewRecorder()
 	s.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/readyz", nil))
