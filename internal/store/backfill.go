@@ -38,16 +38,17 @@ type Backfill struct {
 	Deleted int
 
 	StartedAt time.Time
+	Failure   string // why the last run that ended did not complete
 }
 
 // ErrBackfillMoved means that somebody else made the step; read the state again.
 var ErrBackfillMoved = errors.New("another process moved the backfill on")
 
-const backfillColumns = `run, phase, created_after, page_offset, offset_only, total, seen, created, updated, deleted, coalesce(started_at, now())`
+const backfillColumns = `run, phase, created_after, page_offset, offset_only, total, seen, created, updated, deleted, coalesce(started_at, now()), coalesce(failure, '')`
 
 func scanBackfill(row pgx.Row) (Backfill, error) {
 	var b Backfill
-	err := row.Scan(&b.Run, &b.Phase, &b.CreatedAfter, &b.Offset, &b.OffsetOnly, &b.Total, &b.Seen, &b.Created, &b.Updated, &b.Deleted, &b.StartedAt)
+	err := row.Scan(&b.Run, &b.Phase, &b.CreatedAfter, &b.Offset, &b.OffsetOnly, &b.Total, &b.Seen, &b.Created, &b.Updated, &b.Deleted, &b.StartedAt, &b.Failure)
 	return b, err
 }
 
@@ -64,9 +65,13 @@ func (s *System) Backfill(ctx context.Context) (Backfill, error) {
 // without progress for tooOld is given up for a new one: too much has changed since.
 func (s *System) BeginBackfill(ctx context.Context, tooOld time.Duration) (b Backfill, resumed bool, err error) {
 	err = s.inTx(ctx, "begin a backfill", func(tx pgx.Tx) error {
-		b, err = scanBackfill(tx.QueryRow(ctx, `select `+backfillColumns+` from segue.sync_state
-where phase <> 'idle' and progressed_at > now() - $1::interval for update`, tooOld))
-		if resumed = err == nil; resumed || !errors.Is(err, pgx.ErrNoRows) {
+		err := tx.QueryRow(ctx, `
+select phase <> 'idle' and progressed_at > now() - $1::interval from segue.sync_state for update`, tooOld).Scan(&resumed)
+		if err != nil {
+			return err
+		}
+		if resumed {
+			b, err = scanBackfill(tx.QueryRow(ctx, `select `+backfillColumns+` from segue.sync_state`))
 			return err
 		}
 		b, err = scanBackfill(tx.QueryRow(ctx, `
@@ -188,7 +193,7 @@ func (s *System) BuryMissing(ctx context.Context, at Backfill, ids []string, see
 // EndBackfill closes a run, with the reason if it did not complete, and returns its last state.
 func (s *System) EndBackfill(ctx context.Context, run int64, failure string) (Backfill, error) {
 	b, err := scanBackfill(s.pool.QueryRow(ctx, `
-update segue.sync_state set phase = 'idle', ended_at = now(), claimed_until = null, outcome = case when $2 = '' then 'completed' else $2 end,
+update segue.sync_state set phase = 'idle', ended_at = now(), claimed_until = null, failure = nullif($2, ''),
   completed_at = case when $2 = '' then now() else completed_at end
 where run = $1 returning `+backfillColumns, run, failure))
 	if errors.Is(err, pgx.ErrNoRows) {

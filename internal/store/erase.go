@@ -20,8 +20,8 @@ const eraseBatch = 1000
 // ErrUnknownUser means that nothing is stored of a user.
 var ErrUnknownUser = errors.New("nothing is stored of this user")
 
-// errSweeping: another process holds the lock.
-var errSweeping = errors.New("another process is sweeping")
+// ErrSweeping means that another process sweeps at the moment.
+var ErrSweeping = errors.New("another process is sweeping")
 
 // Erasure counts what was erased.
 type Erasure struct {
@@ -39,7 +39,7 @@ func (e *Erasure) add(more Erasure) {
 
 // Sweep erases what is left of users who were deleted longer than after ago. It
 // works in short transactions and goes on where a killed one stopped. While
-// another process sweeps it does nothing.
+// another process sweeps it stops with ErrSweeping.
 func (s *System) Sweep(ctx context.Context, after time.Duration) (Erasure, error) {
 	var total Erasure
 	for last := ""; ; {
@@ -50,9 +50,6 @@ func (s *System) Sweep(ctx context.Context, after time.Duration) (Erasure, error
 		for _, id := range ids {
 			one, err := s.eraseAll(ctx, id, eraser{cause: "sweep", lock: `select pg_try_advisory_xact_lock($1)`, onlyDeleted: &after})
 			total.add(one)
-			if errors.Is(err, errSweeping) {
-				return total, nil
-			}
 			if err != nil {
 				return total, fmt.Errorf("sweep: %w", err)
 			}
@@ -152,7 +149,7 @@ func (s *System) eraseStep(ctx context.Context, userID string, how eraser) (batc
 			return err
 		}
 		if !mine {
-			return errSweeping
+			return ErrSweeping
 		}
 		if may, err := how.may(ctx, tx, userID); err != nil || !may {
 			done = true

@@ -45,7 +45,7 @@ func (s *System) Presence(ctx context.Context, userID string) (Presence, error) 
 	case errors.Is(err, pgx.ErrNoRows):
 		return Absent, nil
 	case err != nil:
-		return Absent, fmt.Errorf("look up a user: %w", err)
+		return Absent, explain(ctx, fmt.Errorf("look up a user: %w", err))
 	case deleted:
 		return Deleted, nil
 	}
@@ -61,7 +61,7 @@ func (s *System) SaveUsers(ctx context.Context, users []SyncedUser, asOf time.Ti
 		saved, err = s.save(ctx, tx, users, asOf, true)
 		return err
 	})
-	return saved, err
+	return saved, explain(ctx, err)
 }
 
 // save applies news of distinct users. What counts as newer is decided under a

@@ -23,7 +23,7 @@ create table segue.user_versions (
 comment on table segue.user_versions is 'How new what we know of each user is. users_sync itself has no room for it.';
 
 create table segue.sync_state (
-  only          boolean primary key default true check (only),
+  one           boolean primary key default true check (one), -- row
   run           bigint not null default 0,
   phase         text not null default 'idle' check (phase in ('idle', 'users', 'missing')),
   created_after bigint not null default 0,      -- the cursor of phase 'users'
@@ -38,7 +38,7 @@ create table segue.sync_state (
   progressed_at timestamptz,
   ended_at      timestamptz,                    -- the last end, good or bad
   completed_at  timestamptz,                    -- the last good end
-  outcome       text,                           -- of the last end
+  failure       text,                           -- why the last end was a bad one
   claimed_until timestamptz,                    -- one replica's turn at the repeated run
   since         timestamptz not null default now()
 );
