@@ -185,10 +185,20 @@ func (l *loader) belowUsers(w *UserWant, users []*User) {
 			}
 		})
 	}
-	for i, r := range w.Stats {
-		l.stats(r, keys, func(stats []UserStats) {
+	for i, sw := range w.Stats {
+		l.stats(sw, keys, func(stats []UserStats) {
 			for j, u := range users {
 				u.Stats[i] = &stats[place[j]]
+			}
+		})
+		if sw.User == nil {
+			continue
+		}
+		l.usersByID(keys, sw.User, func(found *User) {
+			for _, u := range users {
+				if u.ID == found.ID {
+					u.Stats[i].User = found
+				}
 			}
 		})
 	}

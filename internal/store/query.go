@@ -183,9 +183,10 @@ const parentID = "p.id"
 func listSQL(q *query, src source, ps *parents, w *PageWant, columns func()) (string, error) {
 	base := " FROM " + src.from + q.joins.String()
 	scope := q.conditions()
-	outer, on := "(SELECT "+q.gate()+" AS gone) p", "NOT p.gone"
-	first := "p.gone"
-	if ps != nil {
+	var outer, on, first string
+	if ps == nil {
+		outer, on, first = "(SELECT "+q.gate()+" AS gone) p", "NOT p.gone", "p.gone"
+	} else {
 		outer, on, first = "unnest("+q.arg(ps.keys)+"::"+ps.cast+") WITH ORDINALITY AS p(id, ord)", "true", "p.ord"
 	}
 	var counts []string
