@@ -62,6 +62,10 @@ func (s *System) Sweep(ctx context.Context, after time.Duration) (Erasure, error
 // due lists users who are to be erased, after the id given. Rows that anybody
 // wrote for a deleted user since the last sweep count too: the foreign key lets them.
 func (s *System) due(ctx context.Context, after time.Duration, last string) ([]string, error) {
+	mode, err := s.Mode(ctx)
+	if err != nil {
+		return nil, err
+	}
 	rows, err := s.pool.Query(ctx, `
 select u.id from neon_auth.users_sync u
 where u.deleted_at <= now() - $1::interval and u.id > $2 and ($3 and (u.name is not null or u.email is not null)
@@ -69,7 +73,7 @@ where u.deleted_at <= now() - $1::interval and u.id > $2 and ($3 and (u.name is 
   or exists (select from public.message_feedback where clerk_id = u.id)
   or exists (select from public.track_likes where clerk_id = u.id)
   or exists (select from segue.erasures where user_id = u.id and finished_at is null))
-order by u.id limit 100`, after, last, s.mode == SegueOwned)
+order by u.id limit 100`, after, last, mode == SegueOwned)
 	if err != nil {
 		return nil, fmt.Errorf("look for users to erase: %w", err)
 	}
@@ -92,11 +96,10 @@ func (s *System) Erase(ctx context.Context, userID string) (Erasure, error) {
 		return Erasure{}, ErrUnknownUser
 	}
 	err = s.inTx(ctx, "erase", func(tx pgx.Tx) error {
-		ids := []string{userID}
-		if _, err := s.bury(ctx, tx, ids, time.Now()); err != nil || s.mode == NeonOwned {
-			return err
+		buried, err := s.bury(ctx, tx, []string{userID}, time.Now())
+		if err == nil {
+			_, err = tx.Exec(ctx, announceUser, buried)
 		}
-		_, err := tx.Exec(ctx, announceUser, ids)
 		return err
 	})
 	if err != nil {
@@ -182,14 +185,11 @@ func (how eraser) may(ctx context.Context, tx pgx.Tx, userID string) (may bool, 
 
 // forget takes the name and e-mail out of a tombstone that somebody else made.
 func (s *System) forget(ctx context.Context, tx pgx.Tx, userID string, done bool) error {
-	if !done || s.mode == NeonOwned {
-		return nil
-	}
-	shape, err := s.usersShape(ctx, tx)
-	if err != nil {
+	table, err := s.usersTable(ctx, tx)
+	if err != nil || !done || table.mode == NeonOwned {
 		return err
 	}
-	_, err = tx.Exec(ctx, shape.bare, userID)
+	_, err = tx.Exec(ctx, table.bare, userID)
 	return err
 }
 

@@ -7,31 +7,51 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// usersShape is how users_sync is written in one of its two shapes.
-type usersShape struct {
-	save string // news of users, see System.save
-	bury string // tombstones, see System.bury
-	bare string // a tombstone that somebody else made loses its name and e-mail
+// usersTable is what there is to know of users_sync before writing it.
+type usersTable struct {
+	mode UsersMode
+	save string // statement: news of users, see System.save
+	bury string // statement: tombstones, see System.bury
+	bare string // statement: a tombstone that somebody else made loses its name and e-mail
 }
 
-// usersShape finds out the table's shape once.
-func (s *System) usersShape(ctx context.Context, tx pgx.Tx) (*usersShape, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.shape != nil {
-		return s.shape, nil
+// rowQuerier is a pool, or a transaction that has its connection already.
+type rowQuerier interface {
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+// usersTable looks at the table once. One that is not there yet will be Segue's.
+func (s *System) usersTable(ctx context.Context, q rowQuerier) (*usersTable, error) {
+	if table := s.table.Load(); table != nil {
+		return table, nil
 	}
-	var generated bool
-	err := tx.QueryRow(ctx, `select attgenerated <> '' from pg_attribute
-where attrelid = 'neon_auth.users_sync'::regclass and attname = 'id'`).Scan(&generated)
-	if err != nil {
+	// Not to_regclass, which fails for roles that may not look into the schema.
+	const look = `
+select count(*) > 0, coalesce(bool_or(a.attgenerated <> ''), false),
+  coalesce(bool_and(has_table_privilege(c.oid, 'INSERT') and has_table_privilege(c.oid, 'UPDATE')), true)
+from pg_class c
+join pg_namespace n on n.oid = c.relnamespace
+join pg_attribute a on a.attrelid = c.oid and a.attname = 'id' and not a.attisdropped
+where n.nspname = 'neon_auth' and c.relname = 'users_sync'`
+	var exists, generated, writable bool
+	if err := q.QueryRow(ctx, look).Scan(&exists, &generated, &writable); err != nil {
 		return nil, err
 	}
-	s.shape = newShape(plainColumns)
+	columns, mode := plainColumns, SegueOwned
 	if generated {
-		s.shape = newShape(generatedColumns)
+		columns = generatedColumns
 	}
-	return s.shape, nil
+	if generated || !writable {
+		mode = NeonOwned
+	}
+	if s.mode != "" {
+		mode = s.mode
+	}
+	table := columns.statements(mode)
+	if exists {
+		s.table.Store(table)
+	}
+	return table, nil
 }
 
 // writeColumns are the parts of the statements that depend on the shape.
@@ -62,9 +82,9 @@ var generatedColumns = writeColumns{
 	bare: `raw_json = jsonb_build_object('id', u.id, 'signed_up_at_millis', u.raw_json -> 'signed_up_at_millis')`,
 }
 
-func newShape(c writeColumns) *usersShape {
+func (c writeColumns) statements(mode UsersMode) *usersTable {
 	fill := strings.NewReplacer("{into}", c.into, "{values}", c.values, "{set}", c.set, "{date}", c.date, "{bare}", c.bare).Replace
-	return &usersShape{save: fill(saveSQL), bury: fill(burySQL), bare: fill(bareSQL)}
+	return &usersTable{mode: mode, save: fill(saveSQL), bury: fill(burySQL), bare: fill(bareSQL)}
 }
 
 // saveSQL applies what was heard of users ($1–$5) at the time $6. News wins over

@@ -67,18 +67,15 @@ func (s *System) SaveUsers(ctx context.Context, users []SyncedUser, asOf time.Ti
 // save applies news of distinct users. What counts as newer is decided under a
 // lock on the users' versions, so replicas take turns.
 func (s *System) save(ctx context.Context, tx pgx.Tx, users []SyncedUser, asOf time.Time, authoritative bool) (Saved, error) {
-	if s.mode == NeonOwned || len(users) == 0 {
-		return Saved{}, nil
-	}
-	shape, err := s.usersShape(ctx, tx)
-	if err != nil {
+	table, err := s.usersTable(ctx, tx)
+	if err != nil || table.mode == NeonOwned || len(users) == 0 {
 		return Saved{}, err
 	}
 	columns := columnsOf(users)
 	if err := lockVersions(ctx, tx, columns.ids); err != nil {
 		return Saved{}, err
 	}
-	rows, err := tx.Query(ctx, shape.save, columns.ids, columns.names, columns.emails, columns.created, columns.updated,
+	rows, err := tx.Query(ctx, table.save, columns.ids, columns.names, columns.emails, columns.created, columns.updated,
 		asOf.UnixMilli(), authoritative)
 	if err != nil {
 		return Saved{}, err
@@ -98,18 +95,15 @@ func (s *System) save(ctx context.Context, tx pgx.Tx, users []SyncedUser, asOf t
 // bury makes tombstones: also for users never heard of, so that a late creation
 // finds one. It returns who was not dead before.
 func (s *System) bury(ctx context.Context, tx pgx.Tx, ids []string, at time.Time) ([]string, error) {
-	if s.mode == NeonOwned {
-		return nil, nil
-	}
-	shape, err := s.usersShape(ctx, tx)
-	if err != nil {
+	table, err := s.usersTable(ctx, tx)
+	if err != nil || table.mode == NeonOwned {
 		return nil, err
 	}
 	ids = slices.Sorted(slices.Values(ids))
 	if err := lockVersions(ctx, tx, ids); err != nil {
 		return nil, err
 	}
-	rows, err := tx.Query(ctx, shape.bury, ids, at)
+	rows, err := tx.Query(ctx, table.bury, ids, at)
 	if err != nil {
 		return nil, err
 	}

@@ -3,7 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
-	"sync"
+	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -19,44 +19,30 @@ const (
 	SegueOwned UsersMode = "segue"
 )
 
-// DetectUsersMode looks at users_sync: with generated columns it is Neon's, and
-// so it is where this role may not write it. A table that is not there will be Segue's.
-func DetectUsersMode(ctx context.Context, pool *pgxpool.Pool) (UsersMode, error) {
-	// Not to_regclass, which fails for roles that may not look into the schema.
-	const query = `
-select coalesce(bool_or(a.attgenerated <> '' or not (has_table_privilege(c.oid, 'INSERT') and has_table_privilege(c.oid, 'UPDATE'))), false)
-from pg_class c
-join pg_namespace n on n.oid = c.relnamespace
-join pg_attribute a on a.attrelid = c.oid and a.attname = 'id' and not a.attisdropped
-where n.nspname = 'neon_auth' and c.relname = 'users_sync'`
-	var neon bool
-	if err := pool.QueryRow(ctx, query).Scan(&neon); err != nil {
-		return "", fmt.Errorf("detect who fills users_sync: %w", err)
-	}
-	if neon {
-		return NeonOwned, nil
-	}
-	return SegueOwned, nil
-}
-
 // System is the store for Segue's own work on users' rows: webhooks, backfill,
 // provisioning, the sweep. It has no viewer and no rules of sight, so request
 // code is never given one. In NeonOwned mode nothing it does writes users_sync.
 type System struct {
-	pool *pgxpool.Pool
-	mode UsersMode
-
-	mu    sync.Mutex
-	shape *usersShape // of users_sync; nil until first needed
+	pool  *pgxpool.Pool
+	mode  UsersMode
+	table atomic.Pointer[usersTable] // nil until first needed
 }
 
-// NewSystem returns a System. The pool may be the one that serves callers.
+// NewSystem returns a System. The pool may be the one that serves callers. An
+// empty mode is detected when it is first needed, so a gateway starts without its database.
 func NewSystem(pool *pgxpool.Pool, mode UsersMode) *System {
 	return &System{pool: pool, mode: mode}
 }
 
-// Mode is who fills users_sync.
-func (s *System) Mode() UsersMode { return s.mode }
+// Mode is who fills users_sync. Detected, a table with generated columns is
+// Neon's, and so is one that this role may not write.
+func (s *System) Mode(ctx context.Context) (UsersMode, error) {
+	table, err := s.usersTable(ctx, s.pool)
+	if err != nil {
+		return "", explain(ctx, fmt.Errorf("detect who fills users_sync: %w", err))
+	}
+	return table.mode, nil
+}
 
 // inTx runs work in a transaction that is committed unless work fails.
 func (s *System) inTx(ctx context.Context, what string, work func(pgx.Tx) error) error {

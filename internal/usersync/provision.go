@@ -48,7 +48,11 @@ func (s *Service) provision(ctx context.Context, userID string) error {
 	if found || err != nil {
 		return err
 	}
-	if s.System.Mode() == store.NeonOwned {
+	mode, err := s.System.Mode(ctx)
+	if err != nil {
+		return err
+	}
+	if mode == store.NeonOwned {
 		return s.awaitNeon(ctx, userID)
 	}
 	user, err := s.askClerk(ctx, userID)

@@ -28,7 +28,7 @@ const (
 func (s *Service) Run(ctx context.Context) error {
 	var group errgroup.Group
 	group.Go(func() error { s.runSweeps(ctx); return nil })
-	if s.SyncEvery > 0 && s.Clerk != nil && s.System.Mode() == store.SegueOwned {
+	if s.SyncEvery > 0 && s.Clerk != nil {
 		group.Go(func() error { s.runBackfills(ctx); return nil })
 	}
 	return group.Wait()
@@ -105,14 +105,15 @@ func (s *Service) sweepAfterDeletions(ctx context.Context) {
 func (s *Service) runBackfills(ctx context.Context) {
 	for {
 		claimed, wait, err := s.System.ClaimBackfill(ctx, s.SyncEvery)
+		if claimed {
+			err = s.backfill(ctx)
+		}
 		switch {
-		case ctx.Err() != nil:
+		case ctx.Err() != nil || errors.Is(err, ErrNeonOwned):
 			return
 		case err != nil:
 			s.Log.ErrorContext(ctx, "repeated sync", "error", err)
-			wait = backfillAgain
-		case claimed:
-			s.backfill(ctx)
+			wait = backfillAgain // or longer, while the claim lasts
 		}
 		// Replicas that wait for the same moment come one after the other.
 		if !sleep(ctx, wait+rand.N(min(wait/10, time.Minute)+100*time.Millisecond)) {
@@ -121,13 +122,11 @@ func (s *Service) runBackfills(ctx context.Context) {
 	}
 }
 
-func (s *Service) backfill(ctx context.Context) {
+func (s *Service) backfill(ctx context.Context) error {
 	report, err := s.Sync(ctx, Options{})
-	if err != nil && ctx.Err() == nil {
-		s.Log.ErrorContext(ctx, "repeated sync", "error", err)
-	}
 	if err == nil {
 		s.Log.InfoContext(ctx, "synced users", "seen", report.Seen, "created", report.Created, "updated", report.Updated,
 			"deleted", report.Deleted, "resumed", report.Resumed, "took", report.Took)
 	}
+	return err
 }

@@ -34,12 +34,17 @@ type fixture struct {
 // is detected as unless change says otherwise.
 func start(t *testing.T, shape testdb.Shape, change ...func(*usersync.Config)) *fixture {
 	t.Helper()
-	pool := testdb.Pool(t, shape)
-	mode, err := store.DetectUsersMode(t.Context(), pool)
+	return on(t, testdb.Pool(t, shape), "", clerktest.NewAPI(t), change...)
+}
+
+// neon reports whether Neon is taken to own the table.
+func (f *fixture) neon() bool {
+	f.t.Helper()
+	mode, err := f.System.Mode(f.t.Context())
 	if err != nil {
-		t.Fatal(err)
+		f.t.Fatal(err)
 	}
-	return on(t, pool, mode, clerktest.NewAPI(t), change...)
+	return mode == store.NeonOwned
 }
 
 // on makes a fixture, as another replica would, on a pool and a Clerk that are there.

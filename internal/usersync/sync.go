@@ -56,11 +56,15 @@ const (
 // longer has. A run that was killed is gone on with; processes that sync at the
 // same time share one run. A second run changes nothing.
 func (s *Service) Sync(ctx context.Context, o Options) (Report, error) {
-	if s.System.Mode() == store.NeonOwned {
-		return Report{}, ErrNeonOwned
-	}
 	if s.Clerk == nil {
 		return Report{}, ErrNoSecretKey
+	}
+	mode, err := s.System.Mode(ctx)
+	if err != nil {
+		return Report{}, fmt.Errorf("sync: %w", err)
+	}
+	if mode == store.NeonOwned {
+		return Report{}, ErrNeonOwned
 	}
 	b, resumed, err := s.System.BeginBackfill(ctx, resumeWithin)
 	if err != nil {

@@ -175,7 +175,7 @@ func TestWebhookTellsOfSessionsAndDeletions(t *testing.T) {
 			if n := f.number(`select count(*) from segue.events where kind in ('session', 'user')`); n != 4 {
 				t.Errorf("the other processes are told of %d", n)
 			}
-			if f.System.Mode() == store.NeonOwned && f.row("user_ada") != "" {
+			if f.neon() && f.row("user_ada") != "" {
 				t.Error("users_sync was written in neon mode")
 			}
 		})
