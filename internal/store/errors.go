@@ -109,4 +109,7 @@ func explainSQL(pg *pgconn.PgError, err error) error {
 
 // errNotSynced is a verified caller whose row is not yet in users_sync. Callers
 // provision the row and try again before anyone is told.
-var errNotSynced = fault.New(fault.UserNotSynced, "your account is not known here yet; try again in a moment").Retry(2 * time.Second)
+var errNotSynced = fault.New(fault.UserNotSynced, "your account is not known here yet; try again in a moment").Retry(SyncRetryAfter)
+
+// SyncRetryAfter is how long callers who are not in users_sync yet are told to wait.
+const SyncRetryAfter = 2 * time.Second

@@ -185,8 +185,8 @@ func (l *loader) belowUsers(w *UserWant, users []*User) {
 			}
 		})
 	}
-	for i, r := range w.Stats {
-		l.stats(r, keys, func(stats []UserStats) {
+	for i, sw := range w.Stats {
+		l.stats(sw, keys, func(stats []UserStats) {
 			for j, u := range users {
 				u.Stats[i] = &stats[place[j]]
 			}

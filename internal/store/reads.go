@@ -87,10 +87,13 @@ type NodeWant struct {
 	TrackLike   TrackLikeWant
 }
 
+// Node is a *User, *ChatMessage, *Feedback or *TrackLike.
+type Node interface{ IsNode() }
+
 // Nodes finds rows of any kind by their ids. Ids that v sees nothing under are
-// not in the map; the values are *User, *ChatMessage, *Feedback or *TrackLike.
-func (s *Store) Nodes(ctx context.Context, v viewer.Viewer, ids []string, w *NodeWant) (map[string]any, error) {
-	found := make(map[string]any, len(ids))
+// not in the map.
+func (s *Store) Nodes(ctx context.Context, v viewer.Viewer, ids []string, w *NodeWant) (map[string]Node, error) {
+	found := make(map[string]Node, len(ids))
 	uuids := parseUUIDs(ids)
 	// A caller may write a UUID in upper case; it reads back as it was asked for.
 	spelled := make(map[UUID][]string, len(uuids))
@@ -99,7 +102,7 @@ func (s *Store) Nodes(ctx context.Context, v viewer.Viewer, ids []string, w *Nod
 			spelled[u] = append(spelled[u], id)
 		}
 	}
-	put := func(id UUID, node any) {
+	put := func(id UUID, node Node) {
 		for _, s := range spelled[id] {
 			found[s] = node
 		}

@@ -69,3 +69,65 @@ type TrackLike struct {
 
 	User *User
 }
+
+// UserStats is what one user did, in numbers.
+type UserStats struct {
+	User          *User
+	MessageCount  int64
+	LikedTracks   int64
+	FeedbackUp    int64
+	FeedbackDown  int64
+	FirstActiveAt *Time
+	LastActiveAt  *Time
+}
+
+// ActivityPoint is what happened in one bucket of time.
+type ActivityPoint struct {
+	Start        Time
+	Messages     int64
+	Likes        int64
+	FeedbackUp   int64
+	FeedbackDown int64
+	ActiveUsers  int64
+}
+
+// TopTrack is a track with the number of people who like it.
+type TopTrack struct {
+	TrackID string
+	Title   *string
+	Artist  *string
+	Likes   int64
+}
+
+// UserStatsOrder is what people are ranked by, highest first.
+type UserStatsOrder string
+
+// The orders of userStats.
+const (
+	ByMessageCount UserStatsOrder = "MESSAGE_COUNT"
+	ByLikedTracks  UserStatsOrder = "LIKED_TRACKS"
+	ByLastActiveAt UserStatsOrder = "LAST_ACTIVE_AT"
+)
+
+// Bucket is the width of a point of activity.
+type Bucket string
+
+// The widths there are.
+const (
+	Hour  Bucket = "HOUR"
+	Day   Bucket = "DAY"
+	Week  Bucket = "WEEK"
+	Month Bucket = "MONTH"
+)
+
+// IsNode marks the rows that can be found by their id alone.
+func (User) IsNode() {}
+
+// IsNode marks the rows that can be found by their id alone.
+func (ChatMessage) IsNode() {}
+
+// IsNode marks the rows that can be found by their id alone.
+func (Feedback) IsNode() {}
+
+// IsNode marks the rows that can be found by their id alone.
+func (TrackLike) IsNode() {}

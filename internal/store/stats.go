@@ -1,21 +1,47 @@
 package store
 
-import "github.com/jackc/pgx/v5"
+import (
+	"context"
 
-// UserStats is what one user did, in numbers.
-type UserStats struct {
-	UserID        string
-	User          *User
-	MessageCount  int64
-	LikedTracks   int64
-	FeedbackUp    int64
-	FeedbackDown  int64
-	FirstActiveAt *Time
-	LastActiveAt  *Time
+	"github.com/jackc/pgx/v5"
+
+	"github.com/ai-dj/segue/internal/viewer"
+)
+
+// UserStatsList is a page of the leaderboard with what to read of each user.
+type UserStatsList struct {
+	PageWant
+	UserIDs []string
+	Range   *TimeRange
+	OrderBy UserStatsOrder
+	User    *UserWant // nil: nothing of the user
+}
+
+// ActivityQuery asks for one point per bucket of a range.
+type ActivityQuery struct {
+	Range    TimeRange // both ends set
+	Bucket   Bucket
+	TimeZone string
+	UserID   *string
+}
+
+// UserStats is a page of people's numbers: everyone's for an analyst, the caller's own otherwise.
+func (s *Store) UserStats(ctx context.Context, v viewer.Viewer, list *UserStatsList) (*Connection[UserStats], error) {
+	panic("helper rollups writes this")
+}
+
+// Activity counts what happened in each bucket of the range.
+func (s *Store) Activity(ctx context.Context, v viewer.Viewer, a ActivityQuery) ([]ActivityPoint, error) {
+	panic("helper rollups writes this")
+}
+
+// TopTracks are the most liked tracks, first of them at most.
+func (s *Store) TopTracks(ctx context.Context, v viewer.Viewer, r *TimeRange, first int) ([]TopTrack, error) {
+	panic("helper rollups writes this")
 }
 
 // stats queues the numbers of the given users, in their order: zeros and nulls where there is nothing to see.
-func (l *loader) stats(r *TimeRange, users []string, done func([]UserStats)) {
+func (l *loader) stats(w *StatsWant, users []string, done func([]UserStats)) {
 	q := newQuery(l.viewer)
 	keys := q.arg(users)
 	mine := "true"
@@ -26,7 +52,7 @@ func (l *loader) stats(r *TimeRange, users []string, done func([]UserStats)) {
 		sub := newQuery(l.viewer)
 		sub.args = q.args
 		sub.and("x.clerk_id = p.id AND ", mine)
-		sub.within("x.created_at", r)
+		sub.within("x.created_at", w.Range)
 		text := "(SELECT count(*) AS n" + extra + ", min(x.created_at) AS lo, max(x.created_at) AS hi FROM " + table + " x" + sub.conditions() + ")"
 		q.args = sub.args
 		return text
@@ -43,7 +69,7 @@ func (l *loader) stats(r *TimeRange, users []string, done func([]UserStats)) {
 			s.FirstActiveAt, s.LastActiveAt = r.timeOrNull(), r.timeOrNull()
 		}
 		for i := range stats {
-			stats[i].UserID = users[i]
+			stats[i].User = &User{ID: users[i]}
 		}
 		done(stats)
 		return nil

@@ -33,7 +33,14 @@ type UserWant struct {
 	ChatMessages []*ChatMessageList
 	Feedback     []*FeedbackList
 	TrackLikes   []*TrackLikeList
-	Stats        []*TimeRange
+	Stats        []*StatsWant
+}
+
+// StatsWant is which of a user's numbers to read. User is nil where nothing of
+// the user is wanted below the numbers.
+type StatsWant struct {
+	Range *TimeRange
+	User  *UserWant
 }
 
 // row reports whether the user's own row must be read.
