@@ -9,7 +9,6 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
-	"go.opentelemetry.io/otel/trace"
 
 	"github.com/ai-dj/segue/internal/fault"
 	"github.com/ai-dj/segue/internal/telemetry"
@@ -110,8 +109,8 @@ func logFault(ctx context.Context, logger *slog.Logger, f *fault.Error) {
 	if graphql.HasOperationContext(ctx) {
 		attrs = append(attrs, slog.String("operation", graphql.GetOperationContext(ctx).OperationName))
 	}
-	if span := trace.SpanContextFromContext(ctx); span.HasTraceID() {
-		attrs = append(attrs, slog.String("trace_id", span.TraceID().String()))
+	if id := telemetry.TraceID(ctx); id != "" {
+		attrs = append(attrs, slog.String("trace_id", id))
 	}
 	logger.LogAttrs(ctx, level, "operation failed", attrs...)
 }

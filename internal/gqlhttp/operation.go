@@ -255,12 +255,12 @@ func finish(resp *graphql.Response) *graphql.Response {
 	return resp
 }
 
-// onlyQueries is the Refuse of GET requests.
-func onlyQueries(kind ast.Operation) *Failure {
-	if kind == ast.Query {
+// noMutations is the Refuse of GET requests.
+func noMutations(kind ast.Operation) *Failure {
+	if kind != ast.Mutation {
 		return nil
 	}
-	f := refusal(http.StatusMethodNotAllowed, fault.BadUserInput, "only queries run over GET: send mutations by POST")
+	f := refusal(http.StatusMethodNotAllowed, fault.BadUserInput, "mutations are not served over GET: send them by POST")
 	f.Header = http.Header{"Allow": {http.MethodPost}}
 	return f
 }

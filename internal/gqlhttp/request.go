@@ -35,7 +35,7 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request) (Params, *Failure
 	)
 	if r.Method == http.MethodGet {
 		p, f = readURL(r.URL.RawQuery)
-		p.Refuse = onlyQueries
+		p.Refuse = noMutations
 	} else {
 		p, f = h.readBody(w, r)
 	}
