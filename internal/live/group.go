@@ -49,6 +49,8 @@ const (
 	maxBytes   = 8 << 20
 	batch      = 256 // ids a read
 	patience   = time.Second
+
+	readTimeout = 15 * time.Second // of one batch
 )
 
 // enrol puts s into the group of its feed, which it starts if need be.
@@ -202,6 +204,8 @@ func (g *group) slot(ctx context.Context, read Read, ids []string) ([][]byte, er
 	select {
 	case g.hub.reads <- struct{}{}:
 		defer func() { <-g.hub.reads }()
+		ctx, cancel := context.WithTimeout(ctx, readTimeout)
+		defer cancel()
 		return read(ctx, ids)
 	case <-ctx.Done():
 		return nil, ctx.Err()
