@@ -85,6 +85,19 @@ func (e *Error) Error() string {
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.cause }
 
+// Extensions is what GraphQL's errors[].extensions says of e. The map is new each
+// time: gqlgen writes into the ones it is given.
+func (e *Error) Extensions() map[string]any {
+	x := map[string]any{"code": string(e.Code)}
+	if e.Field != "" {
+		x["field"] = e.Field
+	}
+	if e.RetryAfter > 0 {
+		x["retryAfterMs"] = e.RetryAfter.Milliseconds()
+	}
+	return x
+}
+
 // CodeOf is the code of the first *Error in err's chain, Internal for any other error.
 func CodeOf(err error) Code {
 	if e, ok := errors.AsType[*Error](err); ok {

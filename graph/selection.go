@@ -1,0 +1,92 @@
+package graph
+
+import (
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+)
+
+// op says what a field of a selection writes.
+type op uint8
+
+const (
+	opTypename op = iota
+	opID
+	opUser
+	opCreatedAt
+	opFeedback // a list of ratings
+	opName
+	opEmail
+	opUpdatedAt
+	opDeletedAt
+	opChatMessages
+	opTrackLikes
+	opStats
+	opRole
+	opContent
+	opSessionID
+	opViewerFeedback
+	opMessage
+	opRating
+	opComment
+	opTrackID
+	opTitle
+	opArtist
+	opMessageCount
+	opLikedTracks
+	opFeedbackUp
+	opFeedbackDown
+	opFirstActiveAt
+	opLastActiveAt
+	opEdges
+	opPageInfo
+	opTotalCount
+	opCursor
+	opNode
+	opHasNextPage
+	opHasPreviousPage
+	opStartCursor
+	opEndCursor
+	opStart
+	opMessages
+	opLikes
+	opActiveUsers
+)
+
+// selection is what one selection set asks of an object: its fields in the
+// order of the response. It is built once an operation, together with the wants
+// that the store reads by.
+type selection struct {
+	typeName string
+	fields   []field
+}
+
+// field is one entry of a response object.
+type field struct {
+	key  string // the alias
+	json string // `"alias":`, ready to be written
+	op   op
+	sub  *selection // of what the field leads to
+	list int        // which of the parent's lists answers it
+}
+
+// add appends what f asks for.
+func (s *selection) add(f graphql.CollectedField, o op) *field {
+	s.fields = append(s.fields, field{key: f.Alias, json: `"` + f.Alias + `":`, op: o})
+	return &s.fields[len(s.fields)-1]
+}
+
+// field finds an entry by its alias.
+func (s *selection) field(alias string) *field {
+	for i := range s.fields {
+		if s.fields[i].key == alias {
+			return &s.fields[i]
+		}
+	}
+	return nil
+}
+
+// collect merges a selection set for an object of the given types, fragments
+// flattened, @skip and @include applied.
+func (p *planner) collect(set ast.SelectionSet, types []string) []graphql.CollectedField {
+	return graphql.CollectFields(p.operation, set, types)
+}

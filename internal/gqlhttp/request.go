@@ -1,0 +1,241 @@
+package gqlhttp
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/ai-dj/segue/internal/fault"
+)
+
+const allowedMethods = "GET, POST, OPTIONS"
+
+// read takes the GraphQL request out of an HTTP request. Nothing of what it reads
+// is ever repeated in an answer.
+func (h *Handler) read(w http.ResponseWriter, r *http.Request) (Params, *Failure) {
+	if r.Method != http.MethodGet && r.Method != http.MethodPost {
+		f := refusal(http.StatusMethodNotAllowed, fault.BadUserInput, "GraphQL is served over GET and POST")
+		f.Header = http.Header{"Allow": {allowedMethods}}
+		return Params{}, f
+	}
+	if f := forged(r); f != nil {
+		return Params{}, f
+	}
+	var (
+		p Params
+		f *Failure
+	)
+	if r.Method == http.MethodGet {
+		p, f = readURL(r.URL.RawQuery)
+		p.Refuse = noMutations
+	} else {
+		p, f = h.readBody(w, r)
+	}
+	p.Remote = remote(r.RemoteAddr)
+	return p, f
+}
+
+func badRequest(message string) *Failure {
+	return refusal(http.StatusBadRequest, fault.BadUserInput, message)
+}
+
+func readURL(rawQuery string) (Params, *Failure) {
+	values, err := url.ParseQuery(rawQuery)
+	if err != nil {
+		return Params{}, badRequest("the URL's query string is malformed")
+	}
+	var p Params
+	for name, target := range map[string]*string{"query": &p.Query, "operationName": &p.OperationName, "documentId": &p.DocumentID} {
+		if *target = values.Get(name); !utf8.ValidString(*target) {
+			return Params{}, badRequest(name + " is not UTF-8")
+		}
+	}
+	for name, target := range map[string]*map[string]any{"variables": &p.Variables, "extensions": &p.Extensions} {
+		if f := readObject(name, values.Get(name), target); f != nil {
+			return Params{}, f
+		}
+	}
+	for name := range values {
+		if len(values[name]) > 1 && graphqlParameter(name) {
+			return Params{}, badRequest(name + " is given twice")
+		}
+	}
+	return p, nil
+}
+
+func graphqlParameter(name string) bool {
+	switch name {
+	case "query", "operationName", "documentId", "variables", "extensions":
+		return true
+	}
+	return false
+}
+
+// readObject decodes a URL parameter that holds a JSON object, or nothing.
+func readObject(name, text string, target *map[string]any) *Failure {
+	if text == "" {
+		return nil
+	}
+	raw := []byte(text)
+	if checkJSON(raw) != nil || decode(raw, target) != nil {
+		return badRequest(name + " must be a JSON object")
+	}
+	return nil
+}
+
+func (h *Handler) readBody(w http.ResponseWriter, r *http.Request) (Params, *Failure) {
+	if f := checkContentType(r.Header); f != nil {
+		return Params{}, f
+	}
+	body, err := readAll(http.MaxBytesReader(w, r.Body, h.MaxBodyBytes), r.ContentLength, h.MaxBodyBytes)
+	switch _, tooLarge := errors.AsType[*http.MaxBytesError](err); {
+	case tooLarge:
+		return Params{}, refusal(http.StatusRequestEntityTooLarge, fault.BadUserInput, "the request body is too large")
+	case err != nil:
+		return Params{}, refusal(http.StatusBadRequest, fault.BadUserInput, "the request body did not arrive whole")
+	}
+	return readJSON(body)
+}
+
+// readAll is io.ReadAll with room made for the announced length, within bounds.
+func readAll(body io.Reader, announced, limit int64) ([]byte, error) {
+	var buf bytes.Buffer
+	if announced > 0 && announced <= limit {
+		buf.Grow(int(announced) + bytes.MinRead)
+	}
+	_, err := buf.ReadFrom(body)
+	return buf.Bytes(), err
+}
+
+// checkContentType takes JSON in UTF-8, uncompressed. Compressed bodies are not
+// taken, so that nobody has to guess what one inflates to.
+func checkContentType(header http.Header) *Failure {
+	unsupported := func(message string) *Failure {
+		return refusal(http.StatusUnsupportedMediaType, fault.BadUserInput, message)
+	}
+	mediaType, params, err := mime.ParseMediaType(header.Get("Content-Type"))
+	if err != nil || mediaType != typeJSON {
+		return unsupported("the request body must be application/json")
+	}
+	if charset := params["charset"]; charset != "" && !strings.EqualFold(charset, "utf-8") {
+		return unsupported("the request body must be UTF-8")
+	}
+	if encoding := header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
+		return unsupported("the request body must not be compressed")
+	}
+	return nil
+}
+
+func readJSON(body []byte) (Params, *Failure) {
+	body = bytes.TrimLeft(body, " \t\r\n")
+	if len(body) > 0 && body[0] == '[' {
+		return Params{}, badRequest("batches are not served here: send one operation per request")
+	}
+	if err := checkJSON(body); err != nil {
+		return Params{}, badRequest(err.Error())
+	}
+	var p Params
+	if err := decodeParams(body, &p); err != nil {
+		return Params{}, badRequest(err.Error())
+	}
+	return p, nil
+}
+
+// decodeParams decodes by exact names: encoding/json would take "QUERY" for
+// "query", and the last of two.
+func decodeParams(body []byte, p *Params) error {
+	malformed := errors.New("the request body must be a JSON object")
+	dec := newDecoder(body)
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+		return malformed
+	}
+	seen := map[string]bool{}
+	for dec.More() {
+		t, err := dec.Token()
+		if err != nil {
+			return malformed
+		}
+		name, _ := t.(string)
+		if seen[name] && graphqlParameter(name) {
+			return errors.New(name + " is given twice")
+		}
+		seen[name] = true
+		target, kind := p.field(name)
+		switch err := dec.Decode(target); {
+		case err == nil:
+		case isType(err):
+			return errors.New(name + " must be " + kind)
+		default:
+			return malformed
+		}
+	}
+	if _, err := dec.Token(); err != nil {
+		return malformed
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return malformed
+	}
+	return nil
+}
+
+func isType(err error) bool {
+	_, ok := errors.AsType[*json.UnmarshalTypeError](err)
+	return ok
+}
+
+// field is where a member of the request body goes, and what it must be.
+func (p *Params) field(name string) (target any, kind string) {
+	switch name {
+	case "query":
+		return &p.Query, "a string"
+	case "operationName":
+		return &p.OperationName, "a string"
+	case "documentId":
+		return &p.DocumentID, "a string"
+	case "variables":
+		return &p.Variables, "an object"
+	case "extensions":
+		return &p.Extensions, "an object"
+	}
+	return new(json.RawMessage), ""
+}
+
+func newDecoder(raw []byte) *json.Decoder {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	return dec
+}
+
+func decode(raw []byte, target any) error {
+	dec := newDecoder(raw)
+	if err := dec.Decode(target); err != nil {
+		return err
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return errors.New("more than one value")
+	}
+	return nil
+}
+
+// remote is the address that an anonymous caller is billed by. A household has
+// one IPv6 /64, so that is one caller.
+func remote(remoteAddr string) string {
+	host, _, err := net.SplitHostPort(remoteAddr)
+	if err != nil {
+		return remoteAddr
+	}
+	address, err := netip.ParseAddr(host)
+	if err != nil || address.Unmap().Is4() {
+		return host
+	}
+	prefix, _ := address.WithZone("").Prefix(64)
+	return prefix.String()
+}

@@ -1,0 +1,136 @@
+package store
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgtype"
+)
+
+// Time is an instant in microseconds since 1970, all that PostgreSQL keeps.
+type Time int64
+
+// Std is t as the standard library has it, in UTC.
+func (t Time) Std() time.Time { return time.UnixMicro(int64(t)).UTC() }
+
+// TimeOf is t rounded down to the microsecond.
+func TimeOf(t time.Time) Time { return Time(t.UnixMicro()) }
+
+// TimestamptzValue lets pgx send a Time as a parameter.
+func (t Time) TimestamptzValue() (pgtype.Timestamptz, error) {
+	return pgtype.Timestamptz{Time: t.Std(), Valid: true}, nil
+}
+
+// The first and last instants that RFC 3339 can write: PostgreSQL's infinities
+// and years beyond read as these.
+var (
+	minTime = TimeOf(time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC))
+	maxTime = TimeOf(time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC))
+)
+
+// UUID is a uuid column's value.
+type UUID [16]byte
+
+// String is the canonical lower-case form.
+func (u UUID) String() string { return string(u.Append(nil)) }
+
+// Append appends the canonical form to dst.
+func (u UUID) Append(dst []byte) []byte {
+	var b [36]byte
+	hex.Encode(b[:8], u[:4])
+	hex.Encode(b[9:13], u[4:6])
+	hex.Encode(b[14:18], u[6:8])
+	hex.Encode(b[19:23], u[8:10])
+	hex.Encode(b[24:], u[10:])
+	b[8], b[13], b[18], b[23] = '-', '-', '-', '-'
+	return append(dst, b[:]...)
+}
+
+// ParseUUID reads the canonical form in either case. Anything else is not the
+// id of any row.
+func ParseUUID(s string) (UUID, bool) {
+	var u UUID
+	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
+		return u, false
+	}
+	_, err := hex.Decode(u[:], []byte(strings.ReplaceAll(s, "-", "")))
+	return u, err == nil
+}
+
+// UUIDValue lets pgx send a UUID as a parameter.
+func (u UUID) UUIDValue() (pgtype.UUID, error) { return pgtype.UUID{Bytes: u, Valid: true}, nil }
+
+// record reads one row's columns from left to right in PostgreSQL's binary
+// format, without reflection. A mistake in the order of columns panics in the
+// first test that runs the statement.
+type record struct {
+	values [][]byte
+	next   int
+}
+
+func (r *record) take() []byte {
+	v := r.values[r.next]
+	r.next++
+	return v
+}
+
+func (r *record) skip(n int)    { r.next += n }
+func (r *record) null() bool    { return r.values[r.next] == nil }
+func (r *record) text() string  { return string(r.take()) }
+func (r *record) boolean() bool { v := r.take(); return len(v) == 1 && v[0] == 1 }
+func (r *record) uuid() (u UUID) {
+	copy(u[:], r.take())
+	return u
+}
+
+func (r *record) textOrNull() *string {
+	v := r.take()
+	if v == nil {
+		return nil
+	}
+	s := string(v)
+	return &s
+}
+
+func (r *record) integer() int64 {
+	switch v := r.take(); len(v) {
+	case 0:
+		return 0
+	case 2:
+		return int64(int16(binary.BigEndian.Uint16(v)))
+	case 4:
+		return int64(int32(binary.BigEndian.Uint32(v)))
+	case 8:
+		return int64(binary.BigEndian.Uint64(v))
+	default:
+		panic(fmt.Sprintf("an integer of %d bytes", len(v)))
+	}
+}
+
+// epochOffset is 2000-01-01, PostgreSQL's epoch, in microseconds since 1970.
+const epochOffset = 946_684_800_000_000
+
+func (r *record) time() Time {
+	v := r.take()
+	if v == nil {
+		return 0
+	}
+	n := int64(binary.BigEndian.Uint64(v))
+	if n > math.MaxInt64-epochOffset {
+		return maxTime
+	}
+	return min(max(Time(n+epochOffset), minTime), maxTime)
+}
+
+func (r *record) timeOrNull() *Time {
+	if r.null() {
+		r.next++
+		return nil
+	}
+	t := r.time()
+	return &t
+}

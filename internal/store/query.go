@@ -1,0 +1,342 @@
+package store
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/ai-dj/segue/internal/fault"
+	"github.com/ai-dj/segue/internal/page"
+	"github.com/ai-dj/segue/internal/viewer"
+)
+
+// query collects the parts of one SELECT for one viewer. Names of tables,
+// columns and aliases are this package's own constants; everything that came
+// from outside is an argument.
+type query struct {
+	viewer  viewer.Viewer
+	args    []any
+	columns strings.Builder
+	joins   strings.Builder
+	where   strings.Builder
+	owners  []string // aliases whose owner is joined already
+	meArg   string
+}
+
+func newQuery(v viewer.Viewer) *query { return &query{viewer: v} }
+
+// arg adds an argument and returns its placeholder.
+func (q *query) arg(v any) string {
+	switch t := v.(type) {
+	case string:
+		v = storable(t)
+	case []string:
+		v = storableAll(t)
+	}
+	q.args = append(q.args, v)
+	return "$" + strconv.Itoa(len(q.args))
+}
+
+// storable is s as PostgreSQL can take it. A text column holds neither NUL nor
+// broken UTF-8, so what has them matches nothing that was stored.
+func storable(s string) string {
+	if strings.IndexByte(s, 0) < 0 && utf8.ValidString(s) {
+		return s
+	}
+	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", "\uFFFD"), "\uFFFD")
+}
+
+func storableAll(list []string) []string {
+	clean := make([]string, len(list))
+	for i, s := range list {
+		clean[i] = storable(s)
+	}
+	return clean
+}
+
+// and adds a condition made of the given parts.
+func (q *query) and(parts ...string) {
+	if q.where.Len() > 0 {
+		q.where.WriteString(" AND ")
+	}
+	for _, p := range parts {
+		q.where.WriteString(p)
+	}
+}
+
+func (q *query) column(parts ...string) {
+	if q.columns.Len() > 0 {
+		q.columns.WriteString(", ")
+	}
+	for _, p := range parts {
+		q.columns.WriteString(p)
+	}
+}
+
+func (q *query) join(parts ...string) {
+	for _, p := range parts {
+		q.joins.WriteString(p)
+	}
+}
+
+// joinOwner joins the users_sync row that alias belongs to, once, and returns
+// its alias. The join is a left one: rows stay even where the mirror lacks the
+// user, as it can where other programs dropped the foreign key.
+func (q *query) joinOwner(alias string) string {
+	o := alias + "o"
+	if !slices.Contains(q.owners, alias) {
+		q.owners = append(q.owners, alias)
+		q.join(" LEFT JOIN neon_auth.users_sync ", o, " ON ", o, ".id = ", alias, ".clerk_id")
+	}
+	return o
+}
+
+// conditions is the collected WHERE clause, or nothing.
+func (q *query) conditions() string {
+	if q.where.Len() == 0 {
+		return ""
+	}
+	return " WHERE " + q.where.String()
+}
+
+// within adds a range condition on a timestamp column.
+func (q *query) within(column string, r *TimeRange) {
+	if r == nil {
+		return
+	}
+	if r.From != nil {
+		q.and(column, " >= ", q.arg(*r.From))
+	}
+	if r.To != nil {
+		q.and(column, " < ", q.arg(*r.To))
+	}
+}
+
+// ids adds a condition that a text column is one of the list: nil is no
+// condition. A single one is an equality, which an index can return in order.
+func (q *query) ids(column string, list []string) {
+	switch {
+	case list == nil:
+	case len(list) == 1:
+		q.and(column, " = ", q.arg(list[0]))
+	default:
+		q.and(column, " = ANY(", q.arg(list), "::text[])")
+	}
+}
+
+// uuids is ids for a uuid column. A malformed id is one that does not exist.
+func (q *query) uuids(column string, list []string) {
+	if list == nil {
+		return
+	}
+	q.and(column, " = ANY(", q.arg(parseUUIDs(list)), "::uuid[])")
+}
+
+func parseUUIDs(list []string) []UUID {
+	parsed := make([]UUID, 0, len(list))
+	for _, s := range list {
+		if u, ok := ParseUUID(s); ok {
+			parsed = append(parsed, u)
+		}
+	}
+	return parsed
+}
+
+// likeEscaper makes a text match itself in a LIKE pattern.
+var likeEscaper = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
+
+// containing is the argument of an ILIKE that finds text anywhere.
+func (q *query) containing(text string) string {
+	return q.arg("%" + likeEscaper.Replace(text) + "%")
+}
+
+// source is one table as a list: where its rows come from and how they are ordered, newest first.
+type source struct {
+	from string // table and alias
+	id   string // column that breaks ties and is never null
+	key  string // timestamp that orders
+	kind page.Kind
+}
+
+// parents are the keys a nested list is read for. A nil *parents is a root list.
+type parents struct {
+	keys any    // []string or []UUID
+	cast string // "text[]" or "uuid[]"
+	n    int
+}
+
+// parentID is how a list's WHERE refers to the parent's key.
+const parentID = "p.id"
+
+// listSQL assembles the statement of one page. The viewer's scope, the filter
+// and the link to the parent are in q.where already, and only the joins those
+// need are in q.joins. columns then adds what to read of each row.
+//
+// The first column is the gate of a root list or the parent's number of a
+// nested one; then come the counts that were asked for; then the row, whose id is
+// null where a parent has none. Every statement so gives at least one row a
+// parent. Sizes stand in the text: with LIMIT $1 PostgreSQL plans anew at each
+// execution (docs/performance.md).
+func listSQL(q *query, src source, ps *parents, w *PageWant, columns func()) (string, error) {
+	base := " FROM " + src.from + q.joins.String()
+	scope := q.conditions()
+	var outer, on, first string
+	if ps == nil {
+		outer, on, first = "(SELECT "+q.gate()+" AS gone) p", "NOT p.gone", "p.gone"
+	} else {
+		outer, on, first = "unnest("+q.arg(ps.keys)+"::"+ps.cast+") WITH ORDINALITY AS p(id, ord)", "true", "p.ord"
+	}
+	var counts []string
+	if w.TotalCount {
+		counts = append(counts, "(SELECT count(*)"+base+scope+") AS total")
+	}
+	after, before, err := q.bounds(src, w)
+	if err != nil {
+		return "", err
+	}
+	if w.Ends && after != "" {
+		counts = append(counts, "EXISTS (SELECT 1"+base+both(scope, "("+src.key+", "+src.id+") >= "+after)+") AS behind")
+	}
+	if w.Ends && before != "" {
+		counts = append(counts, "EXISTS (SELECT 1"+base+both(scope, "("+src.key+", "+src.id+") <= "+before)+") AS ahead")
+	}
+	text := "SELECT " + first
+	if len(counts) > 0 {
+		text += ", c.*"
+	}
+	if w.Rows {
+		text += ", r.*"
+	}
+	text += " FROM " + outer
+	if len(counts) > 0 {
+		text += " LEFT JOIN LATERAL (SELECT " + strings.Join(counts, ", ") + ") c ON " + on
+	}
+	if !w.Rows {
+		return text, nil
+	}
+	columns()
+	if after != "" {
+		q.and("(", src.key, ", ", src.id, ") < ", after)
+	}
+	if before != "" {
+		q.and("(", src.key, ", ", src.id, ") > ", before)
+	}
+	direction := " DESC"
+	if w.Window.Backward {
+		direction = " ASC"
+	}
+	return text + " LEFT JOIN LATERAL (SELECT " + q.columns.String() + " FROM " + src.from + q.joins.String() + q.conditions() +
+		" ORDER BY " + src.key + direction + ", " + src.id + direction + " LIMIT " + strconv.Itoa(limit(w)) + ") r ON " + on, nil
+}
+
+// limit is one row more than the page where it matters whether there is one.
+func limit(w *PageWant) int {
+	if w.Ends {
+		return w.Window.Size + 1
+	}
+	return w.Window.Size
+}
+
+func both(where, condition string) string {
+	if where == "" {
+		return " WHERE " + condition
+	}
+	return where + " AND " + condition
+}
+
+// bounds are the window's two ends as row constructors, empty where open.
+func (q *query) bounds(src source, w *PageWant) (after, before string, err error) {
+	if after, err = q.bound(src, "after", w.Window.After); err == nil {
+		before, err = q.bound(src, "before", w.Window.Before)
+	}
+	return after, before, err
+}
+
+func (q *query) bound(src source, arg string, k *page.Key) (string, error) {
+	if k == nil {
+		return "", nil
+	}
+	if t := Time(k.Value); t < minTime || t > maxTime || k.Null {
+		return "", fault.BadInput(arg, "is not a cursor of this list")
+	}
+	at := q.arg(Time(k.Value)) + "::timestamptz"
+	if src.kind == page.Users {
+		return "(" + at + ", " + q.arg(k.ID) + "::text)", nil
+	}
+	id, ok := ParseUUID(k.ID)
+	if !ok {
+		return "", fault.BadInput(arg, "is not a cursor of this list")
+	}
+	return "(" + at + ", " + q.arg(id) + "::uuid)", nil
+}
+
+// readList reads the rows of a listSQL statement into one connection a parent,
+// or a single one for a root list.
+func readList[T any](rows pgx.Rows, ps *parents, w *PageWant, read func(*record, *T)) ([]Connection[T], error) {
+	n := 1
+	if ps != nil {
+		n = ps.n
+	}
+	connections := make([]Connection[T], n)
+	flat := make([]T, 0, n*min(w.Window.Size+1, 8))
+	type span struct{ parent, start int }
+	spans := make([]span, 0, n)
+	for rows.Next() {
+		r := record{values: rows.RawValues()}
+		parent := 0
+		if ps != nil {
+			parent = int(r.integer()) - 1
+		} else if r.boolean() {
+			return nil, errGone
+		}
+		c := &connections[parent]
+		readCounts(&r, w, &c.TotalCount, &c.HasPreviousPage, &c.HasNextPage)
+		if len(spans) == 0 || spans[len(spans)-1].parent != parent {
+			spans = append(spans, span{parent, len(flat)})
+		}
+		if !w.Rows || r.null() {
+			continue
+		}
+		flat = append(flat, *new(T))
+		read(&r, &flat[len(flat)-1])
+	}
+	for i, s := range spans {
+		end := len(flat)
+		if i+1 < len(spans) {
+			end = spans[i+1].start
+		}
+		c := &connections[s.parent]
+		c.cut(flat[s.start:end:end], w)
+	}
+	return connections, nil
+}
+
+func readCounts(r *record, w *PageWant, total *int64, behind, ahead *bool) {
+	if w.TotalCount {
+		*total = r.integer()
+	}
+	if w.Ends && w.Window.After != nil {
+		*behind = r.boolean()
+	}
+	if w.Ends && w.Window.Before != nil {
+		*ahead = r.boolean()
+	}
+}
+
+// cut makes the rows that were read, at most one too many, into the page.
+func (c *Connection[T]) cut(rows []T, w *PageWant) {
+	more := len(rows) > w.Window.Size
+	if more {
+		rows = rows[:w.Window.Size]
+	}
+	if w.Window.Backward {
+		slices.Reverse(rows)
+		c.HasPreviousPage = c.HasPreviousPage || more
+	} else {
+		c.HasNextPage = c.HasNextPage || more
+	}
+	c.Rows = rows
+}

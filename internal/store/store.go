@@ -1,0 +1,126 @@
+// Package store is everything Segue asks of PostgreSQL for a caller: the row
+// types, all SQL, and the rules of sight. Every method takes the viewer it
+// answers for, and scope.go alone decides what that viewer's SQL may match, so
+// a new read cannot forget to ask.
+//
+// A read is described by a tree of wants: which columns, which edges, which
+// pages of which lists. To-one edges are joined in their parent's statement;
+// to-many edges of one level go out together as one pipelined batch, each
+// statement covering all parents of that level. A read therefore costs as many
+// round trips as it has levels of lists, whatever the number of rows.
+//
+// The package knows nothing of GraphQL, HTTP or Clerk. Errors that a caller may
+// be told are *fault.Error; see errors.go.
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/ai-dj/segue/internal/fault"
+)
+
+// Store answers reads and makes writes for viewers. Make one with New; it is
+// safe for concurrent use and owns nothing but the use of its pools.
+type Store struct {
+	pool    *pgxpool.Pool
+	replica *pgxpool.Pool
+}
+
+// Config is what a Store works on.
+type Config struct {
+	// Pool is the primary database. Required.
+	Pool *pgxpool.Pool
+	// Replica, where set, answers the analytics reads of callers who have not just written.
+	Replica *pgxpool.Pool
+}
+
+// New returns a Store on cfg's pools.
+func New(cfg Config) *Store { return &Store{pool: cfg.Pool, replica: cfg.Replica} }
+
+// acquireTimeout bounds the wait for a connection: past it the request is shed
+// rather than queued behind a database that does not answer.
+const acquireTimeout = 1500 * time.Millisecond
+
+// statement is one SQL text with its arguments and the reader of its rows. read
+// is called once with the open rows and must consume them.
+type statement struct {
+	sql  string
+	args []any
+	read func(rows pgx.Rows) error
+}
+
+// run sends the statements in one round trip and hands each its rows. Reads
+// that failed for want of a working connection are tried once more on another
+// one; writes only where PostgreSQL certainly never saw them.
+func (s *Store) run(ctx context.Context, write bool, stmts ...statement) error {
+	err := s.attempt(ctx, s.pool, stmts)
+	if err != nil && ctx.Err() == nil && mayRetry(err, write) {
+		err = s.attempt(ctx, s.pool, stmts)
+	}
+	return explain(ctx, err)
+}
+
+func (s *Store) attempt(ctx context.Context, pool *pgxpool.Pool, stmts []statement) error {
+	conn, err := acquire(ctx, pool)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	if len(stmts) == 1 {
+		rows, err := conn.Query(ctx, stmts[0].sql, stmts[0].args...)
+		if err != nil {
+			return fmt.Errorf("query: %w", err)
+		}
+		return readAll(rows, stmts[0].read)
+	}
+	var batch pgx.Batch
+	for _, st := range stmts {
+		batch.Queue(st.sql, st.args...)
+	}
+	results := conn.SendBatch(ctx, &batch)
+	for _, st := range stmts {
+		rows, err := results.Query()
+		if err == nil {
+			err = readAll(rows, st.read)
+		}
+		if err != nil {
+			return errors.Join(err, results.Close())
+		}
+	}
+	return results.Close()
+}
+
+func readAll(rows pgx.Rows, read func(pgx.Rows) error) error {
+	defer rows.Close()
+	if err := read(rows); err != nil {
+		return err
+	}
+	rows.Close()
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("read rows: %w", err)
+	}
+	return nil
+}
+
+// acquire waits for a connection no longer than acquireTimeout.
+func acquire(ctx context.Context, pool *pgxpool.Pool) (*pgxpool.Conn, error) {
+	wait, cancel := context.WithTimeoutCause(ctx, acquireTimeout, errNoConnection)
+	defer cancel()
+	conn, err := pool.Acquire(wait)
+	if err != nil && ctx.Err() == nil && wait.Err() != nil {
+		return nil, fmt.Errorf("acquire: %w: %w", errNoConnection, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("acquire: %w", errors.Join(errNotSent, err))
+	}
+	return conn, nil
+}
+
+// errGone is what a statement's gate answers for a caller who was deleted.
+var errGone = fault.New(fault.UserDeleted, "this account was deleted")
