@@ -19,7 +19,10 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0, // a data: URL would need a hole in the content security policy
     chunkSizeWarningLimit: 4000,
-    rollupOptions: { input: { playground: "index.html", dashboard: "dashboard.html" } },
+    rolldownOptions: {
+      input: { playground: "index.html", dashboard: "dashboard.html" },
+      onLog: (level, log, pass) => log.code === "MODULE_LEVEL_DIRECTIVE" || pass(level, log), // of the React compiler, in GraphiQL
+    },
   },
   worker: { format: "es" },
   server: { proxy: { "/graphql": { target: server, ws: true } } },
@@ -50,7 +53,7 @@ function compress(): Plugin {
     async closeBundle() {
       const assets = join(out, "assets");
       await Promise.all((await readdir(assets)).map((name) => squeeze(join(assets, name))));
-      await writeFile(join(out, ".gitkeep"), "");
+      await writeFile(join(out, ".gitkeep"), ""); // emptied with the rest
     },
   };
 }
