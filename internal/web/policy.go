@@ -22,7 +22,9 @@ func (p policy) String() string {
 }
 
 // add extends a directive.
-func (p policy) add(directive, source string) { p[directive] = strings.TrimSpace(p[directive] + " " + source) }
+func (p policy) add(directive, source string) {
+	p[directive] = strings.TrimSpace(p[directive] + " " + source)
+}
 
 // dashboardPolicy allows what the page is made of and nothing else: its own files,
 // this server, no inline style, no string that becomes code.
