@@ -35,6 +35,9 @@ func NewSchema(r *Resolver) graphql.ExecutableSchema {
 
 var errSignIn = fault.New(fault.Unauthenticated, "sign in first: send a Clerk session token or an API key as a Bearer token")
 
+// SDL is the schema as schema.graphqls has it.
+func SDL() string { return sources[0].Input }
+
 // Fields is the middleware to serve the schema with: it refuses callers who are
 // not signed in, and replaces a root field's value by the tree its resolver held.
 func Fields(ctx context.Context, next graphql.Resolver) (any, error) {

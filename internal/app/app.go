@@ -1,0 +1,185 @@
+// Package app builds a running gateway from a configuration. It is the only
+// package that knows all the others, and it does nothing but introduce them.
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/ai-dj/segue/graph"
+	"github.com/ai-dj/segue/internal/auth"
+	"github.com/ai-dj/segue/internal/config"
+	"github.com/ai-dj/segue/internal/gqlhttp"
+	"github.com/ai-dj/segue/internal/httpd"
+	"github.com/ai-dj/segue/internal/limits"
+	"github.com/ai-dj/segue/internal/store"
+	"github.com/ai-dj/segue/internal/telemetry"
+)
+
+// App is a gateway that is ready to run. Make one with New.
+type App struct {
+	cfg     config.Config
+	logger  *slog.Logger
+	metrics *telemetry.Metrics
+	tracing *telemetry.Tracing
+
+	pool    *pgxpool.Pool
+	replica *pgxpool.Pool
+	auth    *auth.Authenticator
+	keys    *store.Keys
+
+	listener net.Listener
+	admin    net.Listener
+	server   *httpd.Server
+	runs     []func(context.Context) error // what runs for as long as the gateway does
+}
+
+// Options are what `segue dev` has and `segue serve` does not.
+type Options struct {
+	// Development accepts this machine's development key.
+	Development bool
+	// Version is shown to whoever asks; may be empty.
+	Version string
+}
+
+// New builds the gateway and binds its listeners. Whatever is wrong with the
+// configuration is told here, before anything is served.
+func New(ctx context.Context, cfg config.Config, logger *slog.Logger, opts Options) (*App, error) {
+	if err := cfg.NeedServe(); err != nil {
+		return nil, err
+	}
+	a := &App{cfg: cfg, logger: logger, metrics: telemetry.NewMetrics()}
+	for _, build := range []func(context.Context, Options) error{a.buildTracing, a.buildPools, a.buildAuth, a.listen, a.buildServer} {
+		if err := build(ctx, opts); err != nil {
+			a.close()
+			return nil, err
+		}
+	}
+	return a, nil
+}
+
+func (a *App) buildTracing(ctx context.Context, _ Options) (err error) {
+	a.tracing, err = telemetry.NewTracing(ctx, os.LookupEnv)
+	return err
+}
+
+func (a *App) buildPools(context.Context, Options) (err error) {
+	tracer := a.tracing.Database()
+	if a.pool, err = store.OpenPool(a.cfg.DatabaseURL, a.cfg.DatabaseMaxConns, tracer); err != nil {
+		return &config.Error{Variable: "DATABASE_URL", Must: "be usable: " + err.Error()}
+	}
+	a.metrics.Pool("primary", a.pool)
+	if a.cfg.DatabaseReplicaURL == "" {
+		return nil
+	}
+	if a.replica, err = store.OpenPool(a.cfg.DatabaseReplicaURL, a.cfg.DatabaseMaxConns, tracer); err != nil {
+		return &config.Error{Variable: "DATABASE_REPLICA_URL", Must: "be usable: " + err.Error()}
+	}
+	a.metrics.Pool("replica", a.replica)
+	return nil
+}
+
+func (a *App) buildAuth(_ context.Context, opts Options) (err error) {
+	a.keys = store.NewKeys(a.pool, a.logger)
+	a.auth, err = auth.New(auth.Config{
+		JWTKey: a.cfg.ClerkJWTKey, SecretKey: a.cfg.ClerkSecretKey, APIURL: a.cfg.ClerkAPIURL,
+		Issuer: a.cfg.ClerkIssuer, AuthorizedParties: a.cfg.ClerkAuthorizedParties, AnalystOrgRole: a.cfg.ClerkAnalystOrgRole,
+		Keys: a.keys, Development: opts.Development, Logger: a.logger, Rejected: a.metrics.AuthFailure,
+	})
+	if err != nil {
+		return &config.Error{Variable: "CLERK_JWT_KEY", Must: "be a key of a Clerk instance: " + err.Error()}
+	}
+	a.runs = append(a.runs, a.auth.Run, a.keys.Run)
+	return nil
+}
+
+func (a *App) listen(ctx context.Context, _ Options) (err error) {
+	var lc net.ListenConfig
+	if a.listener, err = lc.Listen(ctx, "tcp", a.cfg.Addr); err != nil {
+		return fmt.Errorf("ADDR: %w", err)
+	}
+	if a.cfg.AdminAddr == "" {
+		return nil
+	}
+	if a.admin, err = lc.Listen(ctx, "tcp", a.cfg.AdminAddr); err != nil {
+		return fmt.Errorf("ADMIN_ADDR: %w", err)
+	}
+	return nil
+}
+
+func (a *App) buildServer(_ context.Context, _ Options) error {
+	resolver := &graph.Resolver{Store: store.New(store.Config{Pool: a.pool, Replica: a.replica})}
+	trusted, err := trustedDocuments(a.cfg.TrustedDocuments)
+	if err != nil {
+		return err
+	}
+	schema := graph.NewSchema(resolver)
+	handler := gqlhttp.New(gqlhttp.Config{
+		Schema: schema, Limits: limits.Limits{MaxDepth: a.cfg.MaxDepth, MaxComplexity: a.cfg.MaxComplexity},
+		Present: graph.Presenter(a.logger), Fields: graph.Fields, Introspection: a.cfg.Introspection,
+		MaxBodyBytes: a.cfg.MaxBodyBytes, RequestTimeout: a.cfg.RequestTimeout, StreamMaxAge: a.cfg.SocketMaxAge,
+		Trusted: trusted, Tracer: a.tracing.Tracer(), Logger: a.logger,
+		Observe: func(_ context.Context, o gqlhttp.Outcome) {
+			a.metrics.Operation(o.Transport, o.Type, o.Code, o.Cost, o.Duration)
+		},
+	})
+	server := httpd.Config{
+		Listener: a.listener, AdminListener: a.admin, GraphQL: handler,
+		Authenticate: a.auth.Request, CORSOrigins: a.cfg.CORSOrigins,
+		Ready:    func(ctx context.Context) error { return store.CheckSchema(ctx, a.pool) },
+		Activity: func() int64 { return a.pool.Stat().AcquireCount() },
+		Metrics:  a.metrics, Tracing: a.tracing, Logger: a.logger,
+	}
+	if a.cfg.Introspection {
+		server.SDL = graph.SDL()
+	}
+	a.server = httpd.New(server)
+	return nil
+}
+
+// trustedDocuments is the allow-list, nil when any operation may run.
+func trustedDocuments(path string) (*gqlhttp.TrustedDocuments, error) {
+	if path == "" {
+		return nil, nil
+	}
+	return gqlhttp.LoadTrustedDocuments(path)
+}
+
+// Addr is where the gateway listens.
+func (a *App) Addr() net.Addr { return a.listener.Addr() }
+
+// Run serves until ctx ends and everything has stopped.
+func (a *App) Run(ctx context.Context) error {
+	defer a.close()
+	a.logger.Info("serving", "addr", a.Addr().String())
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return a.server.Run(ctx) })
+	for _, run := range a.runs {
+		group.Go(func() error { return run(ctx) })
+	}
+	err := group.Wait()
+	a.logger.Info("stopped")
+	return err
+}
+
+func (a *App) close() {
+	for _, l := range []net.Listener{a.listener, a.admin} {
+		if l != nil {
+			_ = l.Close() // closed already after a run
+		}
+	}
+	for _, pool := range []*pgxpool.Pool{a.pool, a.replica} {
+		if pool != nil {
+			pool.Close()
+		}
+	}
+	if a.tracing != nil {
+		_ = a.tracing.Shutdown(context.Background())
+	}
+}
