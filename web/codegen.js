@@ -3,7 +3,7 @@
 // It calls graphql-codegen's plugins itself: the command-line tool brings 250 more packages, loaders for
 // remote schemas mostly, and some of them refuse Node 20.
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { plugin as documents } from "@graphql-codegen/typed-document-node";
 import { plugin as operations } from "@graphql-codegen/typescript-operations";
 import { buildSchema, concatAST, parse, Source, validate } from "graphql";
@@ -11,9 +11,7 @@ import { buildSchema, concatAST, parse, Source, validate } from "graphql";
 const here = new URL(".", import.meta.url);
 const read = (path) => readFileSync(new URL(path, here), "utf8");
 
-let sdl = read("../schema.graphqls");
-if (!/^type Subscription/m.test(sdl) && existsSync(new URL("schema-live.graphqls", here))) sdl += read("schema-live.graphqls");
-const schema = buildSchema(sdl);
+const schema = buildSchema(read("../schema.graphqls"));
 
 const files = readdirSync(new URL("src", here), { recursive: true })
   .filter((name) => name.endsWith(".graphql"))

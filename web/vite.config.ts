@@ -1,4 +1,4 @@
-import { readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { brotliCompress, constants, gzip } from "node:zlib";
@@ -53,6 +53,7 @@ function compress(): Plugin {
     async closeBundle() {
       const assets = join(out, "assets");
       await Promise.all((await readdir(assets)).map((name) => squeeze(join(assets, name))));
+      await copyFile("src/gql/documents.json", join(out, "documents.json"));
       await writeFile(join(out, ".gitkeep"), ""); // emptied with the rest
     },
   };

@@ -20,6 +20,7 @@ import (
 	"github.com/ai-dj/segue/internal/limits"
 	"github.com/ai-dj/segue/internal/store"
 	"github.com/ai-dj/segue/internal/telemetry"
+	"github.com/ai-dj/segue/internal/web"
 )
 
 // App is a gateway that is ready to run. Make one with New.
@@ -46,6 +47,8 @@ type Options struct {
 	Development bool
 	// Version is shown to whoever asks; may be empty.
 	Version string
+	// DevUsers are offered on the pages, with their tokens.
+	DevUsers []web.DevUser
 }
 
 // New builds the gateway and binds its listeners. Whatever is wrong with the
@@ -113,7 +116,7 @@ func (a *App) listen(ctx context.Context, _ Options) (err error) {
 	return nil
 }
 
-func (a *App) buildServer(_ context.Context, _ Options) error {
+func (a *App) buildServer(_ context.Context, opts Options) error {
 	resolver := &graph.Resolver{Store: store.New(store.Config{Pool: a.pool, Replica: a.replica})}
 	trusted, err := trustedDocuments(a.cfg.TrustedDocuments)
 	if err != nil {
@@ -129,8 +132,14 @@ func (a *App) buildServer(_ context.Context, _ Options) error {
 			a.metrics.Operation(o.Transport, o.Type, o.Code, o.Cost, o.Duration)
 		},
 	})
+	pages, err := web.Pages(web.Config{
+		Version: opts.Version, Playground: a.cfg.Playground, ClerkPublishableKey: a.cfg.ClerkPublishableKey, DevUsers: opts.DevUsers,
+	})
+	if err != nil {
+		return err
+	}
 	server := httpd.Config{
-		Listener: a.listener, AdminListener: a.admin, GraphQL: handler,
+		Listener: a.listener, AdminListener: a.admin, GraphQL: handler, Pages: pages,
 		Authenticate: a.auth.Request, CORSOrigins: a.cfg.CORSOrigins,
 		Ready:    func(ctx context.Context) error { return store.CheckSchema(ctx, a.pool) },
 		Activity: func() int64 { return a.pool.Stat().AcquireCount() },

@@ -31,20 +31,20 @@ export function Card({ title, className = "", aside, table, subtitle = "", pictu
       <div className="card-head">
         <h2 id={heading}>{title}</h2>
         {there && aside}
+        {filled && table && (
+          <div className="card-tools">
+            {picture && <button type="button" className="text-button" aria-pressed={asTable} onClick={() => setAsTable(!asTable)}>{asTable ? "Chart" : "Table"}</button>}
+            <button type="button" className="text-button" aria-label={`Save ${title} as CSV`} onClick={() => saveCSV(table)}>CSV</button>
+            {picture && !asTable && (
+              <button type="button" className="text-button" aria-label={`Save ${title} as PNG`} onClick={() => savePNG(card.current!.querySelector("canvas")!, table.title, subtitle)}>PNG</button>
+            )}
+          </div>
+        )}
       </div>
       {query.error && <Failure query={query} />}
       {!there && !query.error && <div className="skeleton" role="status"><span className="hidden">Loading {title}</span></div>}
       {there && empty !== undefined && <div className="empty">{empty}</div>}
       {filled && (asTable && table ? <DataTable table={table} /> : children)}
-      {filled && table && (
-        <div className="card-foot">
-          {picture && <button type="button" className="text-button" aria-pressed={asTable} onClick={() => setAsTable(!asTable)}>{asTable ? "Chart" : "Table"}</button>}
-          <button type="button" className="text-button" aria-label={`Save ${title} as CSV`} onClick={() => saveCSV(table)}>CSV</button>
-          {picture && !asTable && (
-            <button type="button" className="text-button" aria-label={`Save ${title} as PNG`} onClick={() => savePNG(card.current!.querySelector("canvas")!, table.title, subtitle)}>PNG</button>
-          )}
-        </div>
-      )}
     </section>
   );
 }

@@ -116,11 +116,11 @@ function options(target: HTMLElement, { lines, before, ticks, bars, hover }: Dra
   return {
     width: target.clientWidth,
     height,
-    padding: [10, 4, 0, 0],
+    padding: [10, 20, 0, 0],
     legend: { show: false },
     scales: {
       x: { time: false, range: (_, min, max) => [min - 0.6, max + 0.6] },
-      y: { range: (_, min, max) => [Math.min(0, min * 1.08), Math.max(max * 1.08, min < 0 ? 1 : 3)] },
+      y: { range: (_, min, max) => [Math.min(0, min * 1.08), Math.max(max * 1.08, 1.2)] },
     },
     cursor: {
       y: false,

@@ -15,9 +15,11 @@ export function tour(now: Date): { query: string; variables?: string }[] {
   ];
 }
 
-const welcome = `# Welcome to Segue. Press the button on the right, or Ctrl-Enter, to run this.
-# Who you are stands at the top right: pick somebody else there, or paste a token.
-# The other tabs are a small tour; the book on the left documents every type and field.
+const welcome = `# Welcome to Segue. Run this: Ctrl-Enter, or the button.
+#
+# You are who the top right says. Be somebody else there,
+# or paste a token. The other tabs are a small tour, and
+# the book on the left documents every type and field.
 
 query Welcome {
   me {
@@ -35,7 +37,8 @@ query Welcome {
 }
 `;
 
-const conversation = `# Lists are Relay connections, newest first. Give endCursor as "after" to continue.
+const conversation = `# Lists are Relay connections, newest first.
+# Give endCursor as "after" to continue.
 
 query Conversation($after: String) {
   chatMessages(first: 5, after: $after) {
@@ -67,7 +70,8 @@ query Conversation($after: String) {
 }
 `;
 
-const overTime = `# One point per bucket of the time zone, empty ones included. Yours, or everyone's for an analyst.
+const overTime = `# One point per day of the time zone, empty ones too.
+# Yours, or everyone's for an analyst.
 
 query OverTime($range: TimeRange!, $timeZone: String!) {
   activity(range: $range, bucket: DAY, timeZone: $timeZone) {
@@ -102,7 +106,8 @@ query Leaderboard {
 }
 `;
 
-const topTracks = `# What people like most. Open to anyone signed in; who likes it is not.
+const topTracks = `# What people like most. Anyone signed in may know that;
+# who likes it is theirs to know.
 
 query TopTracks {
   topTracks(first: 10) {
@@ -114,7 +119,8 @@ query TopTracks {
 }
 `;
 
-const say = `# Adds a line to your conversation. An API key cannot write; a person can.
+const say = `# Adds a line to your conversation.
+# A person can write; an API key only reads.
 
 mutation Say($input: SendChatMessageInput!) {
   sendChatMessage(input: $input) {
@@ -128,8 +134,8 @@ mutation Say($input: SendChatMessageInput!) {
 }
 `;
 
-const live = `# Runs until you stop it, and shows each new message as it is said.
-# Open the playground in a second window and run "Say" there.
+const live = `# Runs until you stop it and shows each message as it is
+# said. Run "Say" in a second window and watch.
 
 subscription Live {
   chatMessageAdded {
