@@ -32,8 +32,8 @@ func (s schema) Exec(ctx context.Context) graphql.ResponseHandler {
 }
 
 var (
-	errNoLive     = fault.New(fault.Unavailable, "subscriptions are not served here")
-	errNoField    = fault.New(fault.ValidationFailed, "a subscription selects exactly one field")
+	errNoLive  = fault.New(fault.Unavailable, "subscriptions are not served here")
+	errNoField = fault.New(fault.ValidationFailed, "a subscription selects exactly one field")
 
 	// errByResolver is what the resolvers that gqlgen wants for subscriptions answer; schema never calls them.
 	errByResolver = errors.New("subscriptions are executed by graph.schema")

@@ -80,6 +80,9 @@ type Config struct {
 	Tracer  trace.Tracer                   // nil: no spans
 	Logger  *slog.Logger                   // slog.Default() when nil
 
+	// Sockets is how WebSockets are served; without its Bearer they are not.
+	Sockets Sockets
+
 	// Draining is closed when the process begins to stop; streams end then.
 	Draining <-chan struct{}
 }
@@ -90,12 +93,13 @@ type Handler struct {
 
 	executor  *executor.Executor
 	documents *documents
+	sockets   *sockets
 	rootField graphql.RootFieldMiddleware
 }
 
 // New returns a handler that is ready to serve.
 func New(c Config) *Handler {
-	h := &Handler{Config: withDefaults(c)}
+	h := &Handler{Config: withDefaults(c), sockets: newSockets()}
 	h.documents = newDocuments(h.Config)
 	h.executor = executor.New(c.Schema)
 	h.executor.SetErrorPresenter(c.Present)
@@ -123,6 +127,7 @@ func withDefaults(c Config) Config {
 	if c.PersistedCacheBytes == 0 {
 		c.PersistedCacheBytes = 8 << 20
 	}
+	c.Sockets = c.Sockets.withDefaults()
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
