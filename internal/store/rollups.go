@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -33,17 +35,17 @@ func RepairRollups(ctx context.Context, pool *pgxpool.Pool) error {
 
 // buildRollups counts what the tables held before the triggers were made, if
 // that was not done to its end yet.
-func buildRollups(ctx context.Context, directURL string) error {
-	conn, err := pgx.Connect(ctx, directURL)
-	if err != nil {
-		return err
-	}
-	defer conn.Close(context.WithoutCancel(ctx))
+func buildRollups(ctx context.Context, conn *pgx.Conn, log *slog.Logger) error {
 	var built bool
 	if err := conn.QueryRow(ctx, "select exists (select from segue.rollups_built)").Scan(&built); err != nil || built {
 		return err
 	}
-	return recount(ctx, conn)
+	start := time.Now()
+	if err := recount(ctx, conn); err != nil {
+		return err
+	}
+	log.InfoContext(ctx, "rollups built", "took", time.Since(start).Round(time.Millisecond))
+	return nil
 }
 
 func recount(ctx context.Context, conn *pgx.Conn) error {
