@@ -37,16 +37,16 @@ func (c devCmd) Run(ctx context.Context, s Streams) error {
 	if err != nil {
 		return fmt.Errorf("find a directory for the data: %w", err)
 	}
-	key, err := devkey.LoadOrCreate(dir)
-	if err != nil {
-		return err
-	}
 	step := func(text string) { _, _ = fmt.Fprintln(s.Err, "· "+text) }
 	pg, err := pglocal.Start(ctx, pglocal.Config{Dir: dir, Fresh: c.Fresh, Progress: step})
 	if err != nil {
 		return err
 	}
 	defer func() { _ = pg.Stop() }()
+	key, err := devkey.LoadOrCreate(dir) // after PostgreSQL, which makes dir so that its account can enter
+	if err != nil {
+		return err
+	}
 	url, err := pg.Database(ctx, "segue")
 	if err != nil {
 		return err
