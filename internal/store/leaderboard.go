@@ -136,7 +136,7 @@ func (b *board) ranked(p part, backward bool, limit int) string {
 	}
 	return `WITH changed (id, messages, likes, up, down, first_at, last_at, rank) AS MATERIALIZED (
   SELECT c.clerk_id, ` + n.columns() + `, ` + n.rank(b.list.OrderBy) + `
-  FROM (SELECT clerk_id, ` + journal + ` FROM segue.unfolded_users GROUP BY clerk_id) c LEFT JOIN segue.user_totals t ON t.clerk_id = c.clerk_id
+  FROM (SELECT clerk_id, ` + journal + ` FROM segue.unfolded_users() GROUP BY clerk_id) c LEFT JOIN segue.user_totals t ON t.clerk_id = c.clerk_id
 ), ranked AS MATERIALIZED (
   (SELECT t.clerk_id AS id, ` + folded + `, ` + stored + ` AS rank FROM segue.user_totals t JOIN neon_auth.users_sync u ON u.id = t.clerk_id
    WHERE u.deleted_at IS NULL AND ` + stored + ` > ` + blank + ` AND t.clerk_id NOT IN (SELECT id FROM changed)` + p.conditions(stored, "t.clerk_id") +
