@@ -281,11 +281,17 @@ func (f *fixture) killChildAt(t *testing.T, command, url string, at func(*http.R
 		}
 	}
 	child := childProcess(t, command, url, f.api.URL)
-	<-reached
+	gone := make(chan error, 1)
+	go func() { gone <- child.Wait() }()
+	select {
+	case <-reached:
+	case err := <-gone:
+		t.Fatalf("the process ended before it was killed: %v", err)
+	}
 	if err := child.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	_ = child.Wait() // killed: an error by design
+	<-gone
 	close(release)
 }
 

@@ -81,6 +81,8 @@ func TestWebhookRespectsOthersRows(t *testing.T) {
 	f.exec(`update neon_auth.users_sync set deleted_at = $1`, at(30))
 	clerktest.UserEvent("msg_3", "user.updated", ada(40, "Risen"), at(41)).Deliver(t, f.Webhook())
 	f.wantRow("user_ada", "user_ada name=Ada Lovelace email=Ada@example.com created=1750000000000 updated=1750000015000 deleted=1750000030000")
+	clerktest.DeletedEvent("msg_4", "user_ada", at(50)).Deliver(t, f.Webhook())
+	f.wantRow("user_ada", "user_ada name=- email=- created=1750000000000 updated=1750000030000 deleted=1750000030000")
 }
 
 // history is a life of Ada: created, updated often and sometimes twice within a
