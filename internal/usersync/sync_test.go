@@ -222,6 +222,10 @@ func TestSyncTwiceAtOnce(t *testing.T) {
 	if strings.HasSuffix(one.row("user_gone"), "deleted=-") {
 		t.Error("the missing user was not marked")
 	}
+	// Six pages, of which five begin with the last user of the one before.
+	if n := one.number(`select seen from segue.sync_state`); n != 2599+5 {
+		t.Errorf("%d entries were counted: a page was saved twice", n)
+	}
 }
 
 // interruption is where the child process of a kill test is when it dies.
