@@ -32,6 +32,8 @@ func present(ctx context.Context, logger *slog.Logger, err error) *gqlerror.Erro
 	argument := badArgument(ctx, outer)
 	f, ok := errors.AsType[*fault.Error](err)
 	switch {
+	case ok && argument != "" && f.Code == fault.BadUserInput && f.Field == "":
+		f = named(f, argument)
 	case ok:
 	case outer != nil && coded(outer):
 		return outer
@@ -47,6 +49,13 @@ func present(ctx context.Context, logger *slog.Logger, err error) *gqlerror.Erro
 	}
 	logFault(ctx, logger, f)
 	return render(ctx, outer, f)
+}
+
+// named adds the name that a scalar, which only sees its value, could not give.
+func named(f *fault.Error, argument string) *fault.Error {
+	c := *f
+	c.Field, c.Message = argument, argument+": "+f.Message
+	return &c
 }
 
 // coded reports whether the error already went through a mapping: the parser's,

@@ -76,6 +76,13 @@ func hold(ctx context.Context, s *selection, t tree) {
 	}
 }
 
+// holdNodes is hold for values whose selection depends on their type.
+func holdNodes(ctx context.Context, s *nodeSelections, t tree) {
+	if h, ok := ctx.Value(heldKey{}).(*held); ok {
+		h.tree, h.root = t, s.of
+	}
+}
+
 // nested is the planned entry of the field that ctx is resolving.
 func nested(ctx context.Context) *field {
 	h, _ := ctx.Value(heldKey{}).(*held)

@@ -612,7 +612,7 @@ func TestAllocations(t *testing.T) {
 	if _, f := h.prepare(ctx, p); f != nil {
 		t.Fatal(f.Errors)
 	}
-	if n := testing.AllocsPerRun(100, func() { _, _ = h.prepare(ctx, p) }); n > 8 {
+	if n := testing.AllocsPerRun(100, func() { _, _ = h.prepare(ctx, p) }); n > 16 {
 		t.Errorf("prepare allocates %v times", n)
 	}
 	resp := &graphql.Response{Data: []byte(`{"a":1}`)}

@@ -17,6 +17,7 @@ import (
 	"go.opentelemetry.io/otel/codes"
 
 	"github.com/ai-dj/segue/internal/fault"
+	"github.com/ai-dj/segue/internal/telemetry"
 	"github.com/ai-dj/segue/internal/viewer"
 )
 
@@ -50,10 +51,14 @@ func (op *Operation) Kind() ast.Operation { return op.Operation.Operation }
 // call. A nil Failure means that the Operation is ready for execute.
 func (h *Handler) prepare(ctx context.Context, p Params) (*Operation, *Failure) {
 	op, failure := h.resolve(ctx, p)
-	if failure != nil {
-		h.Observe(ctx, Outcome{Transport: p.Transport, Code: failure.code()})
+	if failure == nil {
+		return op, nil
 	}
-	return op, failure
+	h.Observe(ctx, Outcome{Transport: p.Transport, Code: failure.code()})
+	if failure.code() == string(fault.Internal) {
+		h.Logger.ErrorContext(ctx, "operation not prepared", "cause", failure.Errors[0].Err, "request_id", telemetry.RequestID(ctx))
+	}
+	return nil, failure.identified(ctx)
 }
 
 func (h *Handler) resolve(ctx context.Context, p Params) (*Operation, *Failure) {
@@ -226,7 +231,8 @@ func (h *Handler) whole(ctx context.Context, op *Operation, err error) *graphql.
 
 // recovered turns a panic into an error whose text no caller sees.
 func (h *Handler) recovered(ctx context.Context, p any) error {
-	h.Logger.ErrorContext(ctx, "panic in a resolver", slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
+	h.Logger.ErrorContext(ctx, "panic in a resolver", slog.Any("panic", p),
+		slog.String("stack", string(debug.Stack())), slog.String("request_id", telemetry.RequestID(ctx)))
 	return fault.New(fault.Internal, "internal error").Because(fmt.Errorf("panic: %v", p))
 }
 

@@ -106,7 +106,8 @@ func (h *Handler) serveEvents(w http.ResponseWriter, r *http.Request, op *Operat
 		e.complete()
 	}
 	stop()
-	beating.Wait() // nobody may write once ServeHTTP has returned
+	beating.Wait()          // nobody may write once ServeHTTP has returned
+	extend(e.rc, writeWait) // for net/http's own last bytes
 }
 
 func (h *Handler) stopWhenDraining(ctx context.Context, stop context.CancelFunc) (release func()) {

@@ -3,7 +3,9 @@ package gqlhttp
 import (
 	"bufio"
 	"context"
+	"errors"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -118,6 +120,21 @@ func TestStreamsEnd(t *testing.T) {
 		config.StreamMaxAge = 50 * time.Millisecond
 		if got := rest(open(t, t.Context(), listen(t, config))); strings.Contains(got, "complete") {
 			t.Errorf("then came %q", got)
+		}
+	})
+	t.Run("but not with the server's ReadTimeout", func(t *testing.T) {
+		t.Parallel()
+		config := toyConfig(t, newToy())
+		config.StreamMaxAge = 200 * time.Millisecond
+		ended := make(chan error, 1)
+		config.Observe = func(ctx context.Context, _ Outcome) { ended <- context.Cause(ctx) }
+		server := httptest.NewUnstartedServer(New(config))
+		server.Config.ReadTimeout = 20 * time.Millisecond
+		server.Start()
+		t.Cleanup(server.Close)
+		open(t, t.Context(), server.URL)
+		if err := <-ended; !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("the stream ended with %v", err)
 		}
 	})
 	t.Run("when the reader leaves", func(t *testing.T) {

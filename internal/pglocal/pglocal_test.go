@@ -24,11 +24,14 @@ import (
 
 // parentDir makes this test binary the program that starts a server in that
 // directory and then waits, for the tests that kill such a program.
-const parentDir = "PGLOCAL_TEST_PARENT_DIR"
+const (
+	parentDir        = "PGLOCAL_TEST_PARENT_DIR"
+	parentDisposable = "PGLOCAL_TEST_PARENT_DISPOSABLE"
+)
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(parentDir); dir != "" {
-		s, err := Start(context.Background(), Config{Dir: dir})
+		s, err := Start(context.Background(), Config{Dir: dir, Disposable: os.Getenv(parentDisposable) != ""})
 		if err != nil {
 			fmt.Println(err)
 			os.Exit(1)
@@ -101,10 +104,10 @@ type parent struct {
 	conn            *pgx.Conn
 }
 
-func startParent(t *testing.T, dir string) parent {
+func startParent(t *testing.T, dir string, env ...string) parent {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), parentDir+"="+dir)
+	cmd.Env = append(append(os.Environ(), parentDir+"="+dir), env...)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -232,20 +235,12 @@ func TestStart_refusesASecondTime(t *testing.T) {
 	if !ok || running.PID != os.Getpid() {
 		t.Fatalf("got %v", err)
 	}
-	p := startParent(t, dir(t))
-	_, err = Start(t.Context(), Config{Dir: filepath.Dir(p.dataDir(t))})
+	elsewhere := dir(t)
+	p := startParent(t, elsewhere)
+	_, err = Start(t.Context(), Config{Dir: elsewhere})
 	if running, ok := errors.AsType[*RunningError](err); !ok || running.PID != p.cmd.Process.Pid {
 		t.Errorf("beside another process: %v", err)
 	}
-}
-
-func (p parent) dataDir(t *testing.T) string {
-	t.Helper()
-	var data string
-	if err := p.conn.QueryRow(t.Context(), "show data_directory").Scan(&data); err != nil {
-		t.Fatal(err)
-	}
-	return data
 }
 
 func TestKilledParent_takesItsServerAlong(t *testing.T) {
@@ -256,6 +251,29 @@ func TestKilledParent_takesItsServerAlong(t *testing.T) {
 	p.kill(t)
 	ended(t, p.conn)
 	must(t, connect(t, start(t, Config{Dir: d}).URL("postgres")), "select from kept")
+}
+
+// This is what becomes of testdb's server when a test panics or times out.
+func TestKilledParent_leavesNothingOfADisposableServer(t *testing.T) {
+	t.Parallel()
+	d := dir(t)
+	p := startParent(t, d, parentDisposable+"=1")
+	p.kill(t)
+	ended(t, p.conn)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	tick := time.NewTicker(10 * time.Millisecond) // the watcher is not our child to wait for
+	defer tick.Stop()
+	for {
+		if _, err := os.Stat(d); errors.Is(err, os.ErrNotExist) {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatal("its directory is still there")
+		}
+	}
 }
 
 func TestKilledParentAndWatcher_theServerIsFoundAndStopped(t *testing.T) {

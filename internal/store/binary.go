@@ -78,7 +78,6 @@ func (r *record) take() []byte {
 	return v
 }
 
-func (r *record) skip(n int)    { r.next += n }
 func (r *record) null() bool    { return r.values[r.next] == nil }
 func (r *record) text() string  { return string(r.take()) }
 func (r *record) boolean() bool { v := r.take(); return len(v) == 1 && v[0] == 1 }
