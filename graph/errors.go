@@ -111,7 +111,7 @@ func logFault(ctx context.Context, logger *slog.Logger, f *fault.Error) {
 	}
 	attrs := []slog.Attr{
 		slog.String("code", string(f.Code)),
-		slog.Any("cause", errors.Unwrap(f)),
+		slog.String("cause", cause(ctx, f)),
 		slog.String("request_id", telemetry.RequestID(ctx)),
 		slog.String("caller", viewer.FromContext(ctx).Caller()),
 	}
@@ -122,4 +122,36 @@ func logFault(ctx context.Context, logger *slog.Logger, f *fault.Error) {
 		attrs = append(attrs, slog.String("trace_id", id))
 	}
 	logger.LogAttrs(ctx, level, "operation failed", attrs...)
+}
+
+// cause is the text of what went wrong, without what the caller sent: PostgreSQL
+// and pgx quote values they cannot use.
+func cause(ctx context.Context, f *fault.Error) string {
+	err := errors.Unwrap(f)
+	if err == nil {
+		return ""
+	}
+	var values []string
+	if graphql.HasOperationContext(ctx) {
+		for _, v := range graphql.GetOperationContext(ctx).Variables {
+			values = appendStrings(values, v)
+		}
+	}
+	return telemetry.Redact(err.Error(), values...)
+}
+
+func appendStrings(list []string, v any) []string {
+	switch v := v.(type) {
+	case string:
+		list = append(list, v)
+	case []any:
+		for _, item := range v {
+			list = appendStrings(list, item)
+		}
+	case map[string]any:
+		for _, item := range v {
+			list = appendStrings(list, item)
+		}
+	}
+	return list
 }

@@ -158,9 +158,28 @@ func (h *Handler) execute(ctx context.Context, op *Operation) iter.Seq[*graphql.
 			h.stream(ctx, op, yield)
 			return
 		}
+		release, busy := h.enter()
+		if busy != nil {
+			h.Shed()
+			h.Observe(ctx, Outcome{op.transport, string(op.Kind()), string(busy.Code), op.Cost, 0})
+			yield(&graphql.Response{Errors: failed(busy).Errors})
+			return
+		}
+		defer release()
 		ctx, cancel := context.WithTimeout(ctx, h.RequestTimeout)
 		defer cancel()
 		yield(h.run(ctx, op))
+	}
+}
+
+// enter takes a place among the operations that run. When all are taken the
+// database is behind already: one more would only wait, and time out later.
+func (h *Handler) enter() (release func(), busy *fault.Error) {
+	select {
+	case h.running <- struct{}{}:
+		return func() { <-h.running }, nil
+	default:
+		return nil, fault.New(fault.Unavailable, "too many operations are running, try again shortly").Retry(time.Second)
 	}
 }
 
@@ -175,6 +194,9 @@ func (h *Handler) run(ctx context.Context, op *Operation) *graphql.Response {
 	}
 	resp = finish(resp)
 	code := codeOf(resp.Errors)
+	if errors.Is(context.Cause(ctx), context.Canceled) {
+		code = codeCancelled
+	}
 	if code != codeOK {
 		span.SetStatus(codes.Error, code)
 	}
@@ -231,7 +253,7 @@ func (h *Handler) whole(ctx context.Context, op *Operation, err error) *graphql.
 
 // recovered turns a panic into an error whose text no caller sees.
 func (h *Handler) recovered(ctx context.Context, p any) error {
-	h.Logger.ErrorContext(ctx, "panic in a resolver", slog.Any("panic", p),
+	h.Logger.ErrorContext(ctx, "panic in a resolver", slog.String("panic", telemetry.Redact(fmt.Sprint(p))),
 		slog.String("stack", string(debug.Stack())), slog.String("request_id", telemetry.RequestID(ctx)))
 	return fault.New(fault.Internal, "internal error").Because(fmt.Errorf("panic: %v", p))
 }

@@ -10,6 +10,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ai-dj/segue/internal/live"
+	"github.com/ai-dj/segue/internal/viewer"
 )
 
 const events1to2 = ":\n\n" +
@@ -121,6 +124,23 @@ func TestStreamsEnd(t *testing.T) {
 		if got := rest(open(t, t.Context(), listen(t, config))); strings.Contains(got, "complete") {
 			t.Errorf("then came %q", got)
 		}
+	})
+	t.Run("when the session is revoked", func(t *testing.T) {
+		t.Parallel()
+		config := toyConfig(t, newToy())
+		joined, left := make(chan func(error), 1), make(chan struct{})
+		config.Sockets.Join = func(who viewer.Viewer, end func(error)) func() {
+			if who.UserID() == "user_a" {
+				joined <- end
+			}
+			return func() { close(left) }
+		}
+		lines := open(t, t.Context(), listen(t, config))
+		(<-joined)(live.ErrSessionRevoked)
+		if got := rest(lines); got != "" {
+			t.Errorf("then came %q", got)
+		}
+		<-left
 	})
 	t.Run("but not with the server's ReadTimeout", func(t *testing.T) {
 		t.Parallel()

@@ -126,7 +126,11 @@ func hasData(data []byte) bool {
 	}
 }
 
-const codeOK = "OK"
+// What an Outcome says where no error code fits.
+const (
+	codeOK        = "OK"
+	codeCancelled = "CANCELLED" // the caller left
+)
 
 func codeOf(errs gqlerror.List) string {
 	if len(errs) == 0 {

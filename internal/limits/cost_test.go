@@ -51,6 +51,7 @@ func TestCost(t *testing.T) {
 		{"a fragment twice", "{me{stats{user{...F}} chatMessages(first:2){edges{node{user{...F}}}}}} fragment F on User{id name}", 1 + (2 + 2) + 1 + 2*(3+2)},
 		{"the larger of two types' sizes", "{node(id:1){...on User{x:feedback(first:9){totalCount}} ...on ChatMessage{x:feedback(first:4){totalCount}}}}", 2 + 9},
 		{"introspection", `{__type(name:"User"){name fields{name}} me{id}}`, 3},
+		{"a subscription", "subscription{chatMessageAdded{id}}", 2},
 		{"a mutation", `mutation{likeTrack(input:{trackId:"x"}){trackLike{id}}}`, 3},
 	}
 	for _, tt := range tests {

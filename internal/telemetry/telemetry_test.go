@@ -28,6 +28,23 @@ func TestLogger(t *testing.T) {
 	}
 }
 
+func TestRedact(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		`invalid input syntax for type uuid: "my text"`:            `invalid input syntax for type uuid: "[…]"`,
+		"Key (email)=(ada@example.com) already exists":             "Key (email)=([…]) already exists",
+		"bad token eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ1In0.c2ln here": "bad token […] here",
+		"key sgk_abc-123 is unknown":                               "key […] is unknown",
+		"dial postgres://user:pass@db:5432/x":                      "dial postgres[…]db:5432/x",
+		"relation \"nope\" does not exist (SQLSTATE 42P01)":        "relation \"nope\" does not exist (SQLSTATE 42P01)",
+		"a short value x stays":                                    "a short value x stays",
+	} {
+		if got := Redact(text, "my text", "x"); got != want {
+			t.Errorf("%q became %q, want %q", text, got, want)
+		}
+	}
+}
+
 func scrape(t *testing.T, m *Metrics) string {
 	t.Helper()
 	w := httptest.NewRecorder()
