@@ -13,6 +13,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 
 	"github.com/ai-dj/segue/internal/fault"
+	"github.com/ai-dj/segue/internal/limits"
 	"github.com/ai-dj/segue/internal/viewer"
 )
 
@@ -26,7 +27,7 @@ type message struct {
 var errMessage = errors.New("Invalid message received")
 
 func parseMessage(text []byte) (m message, err error) {
-	if checkJSON(text) != nil {
+	if limits.CheckJSON(text) != nil {
 		return m, errMessage
 	}
 	var raw struct {
