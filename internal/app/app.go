@@ -26,6 +26,7 @@ import (
 	"github.com/ai-dj/segue/internal/telemetry"
 	"github.com/ai-dj/segue/internal/usersync"
 	"github.com/ai-dj/segue/internal/viewer"
+	"github.com/ai-dj/segue/internal/web"
 )
 
 // App is a gateway that is ready to run. Make one with New.
@@ -54,6 +55,8 @@ type Options struct {
 	Development bool
 	// Version is shown to whoever asks; may be empty.
 	Version string
+	// DevUsers are offered on the pages, with their tokens.
+	DevUsers []web.DevUser
 }
 
 // New builds the gateway and binds its listeners. Whatever is wrong with the
@@ -163,14 +166,20 @@ func (a *App) listen(ctx context.Context, _ Options) (err error) {
 	return nil
 }
 
-func (a *App) buildServer(context.Context, Options) error {
+func (a *App) buildServer(_ context.Context, opts Options) error {
 	draining := make(chan struct{})
 	handler, err := a.graphQL(draining)
 	if err != nil {
 		return err
 	}
+	pages, err := web.Pages(web.Config{
+		Version: opts.Version, Playground: a.cfg.Playground, ClerkPublishableKey: a.cfg.ClerkPublishableKey, DevUsers: opts.DevUsers,
+	})
+	if err != nil {
+		return &config.Error{Variable: "CLERK_PUBLISHABLE_KEY", Must: "be usable: " + err.Error()}
+	}
 	c := httpd.Config{
-		Listener: a.listener, AdminListener: a.admin, GraphQL: handler, Webhook: a.users.Webhook(),
+		Listener: a.listener, AdminListener: a.admin, GraphQL: handler, Webhook: a.users.Webhook(), Pages: pages,
 		Authenticate: a.auth.Request, CORSOrigins: a.cfg.CORSOrigins,
 		Ready:    func(ctx context.Context) error { return store.CheckSchema(ctx, a.pool) },
 		Activity: func() int64 { return a.pool.Stat().AcquireCount() },
