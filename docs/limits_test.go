@@ -15,6 +15,8 @@ import (
 
 	"github.com/ai-dj/segue/graph"
 	"github.com/ai-dj/segue/internal/config"
+	"github.com/ai-dj/segue/internal/gqlhttp"
+	"github.com/ai-dj/segue/internal/httpd"
 	"github.com/ai-dj/segue/internal/limits"
 	"github.com/ai-dj/segue/internal/page"
 	"github.com/ai-dj/segue/internal/ratelimit"
@@ -73,7 +75,19 @@ func sections(c config.Config) []section {
 			[]limit{
 				{"points per minute", c.RateLimit, "RATE_LIMIT", "RATE_LIMITED"},
 				{"callers remembered in memory, without REDIS_URL", ratelimit.MaxCallers, "", "the one not seen for longest starts afresh"},
-				{"life of a socket since its last proof", c.SocketMaxAge, "SOCKET_MAX_AGE", "close code 4403"},
+			},
+		},
+		{
+			"Connections", "Against peers that are slow, or many, on purpose.",
+			[]limit{
+				{"for the request's headers to arrive", httpd.ReadHeaderTimeout, "", "closed"},
+				{"for the whole request to arrive", httpd.ReadTimeout, "", "closed"},
+				{"idle between requests", httpd.IdleTimeout, "", "closed"},
+				{"bytes of headers", httpd.MaxHeaderBytes, "", "HTTP 431"},
+				{"levels of a body's JSON", limits.MaxJSONNesting, "", "BAD_USER_INPUT"},
+				{"sockets of a user", gqlhttp.MaxSocketsOfUser, "", "close code 4429"},
+				{"operations at a time on a socket", gqlhttp.MaxOperations, "", "RATE_LIMITED"},
+				{"life of a socket or stream since its last proof", c.SocketMaxAge, "SOCKET_MAX_AGE", "close code 4403"},
 			},
 		},
 		{
@@ -81,6 +95,8 @@ func sections(c config.Config) []section {
 			[]limit{
 				{"page size", page.MaxSize, "", "BAD_USER_INPUT"},
 				{"page size when none is given", page.DefaultSize, "", ""},
+				{"ids in a filter", graph.MaxFilterIDs, "", "BAD_USER_INPUT"},
+				{"ids of `nodes`", graph.MaxNodes, "", "BAD_USER_INPUT"},
 				{"characters of a message", graph.MaxContent, "", "BAD_USER_INPUT"},
 				{"characters of a rating's comment", graph.MaxComment, "", "BAD_USER_INPUT"},
 				{"characters of a track's title or artist", graph.MaxTitle, "", "BAD_USER_INPUT"},
