@@ -309,7 +309,7 @@ func (s *socket) next(id string, resp *graphql.Response) {
 // fail sends what kept an operation from running.
 func (s *socket) fail(id string, f *Failure) {
 	var errs bytes.Buffer
-	appendJSON(&errs, presentable(f.Errors))
+	appendJSON(&errs, f.Errors)
 	s.write(frame("error", id, errs.Bytes()))
 }
 
