@@ -201,7 +201,9 @@ func startNode(t *testing.T, token, query string, renewEvery time.Duration, urls
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), "node", "client.js", string(what))
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute) // so that only a hang ends it
+	t.Cleanup(cancel)
+	cmd := exec.CommandContext(ctx, "node", "client.js", string(what))
 	cmd.Dir, cmd.Stderr = dir, os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -382,6 +384,7 @@ func TestClient_goesToAnotherReplica(t *testing.T) {
 	pool := testdb.Connect(t, database)
 	users(t, pool)
 	a, b := gateway(t, database), gateway(t, database)
+	neighbour := subscribed(t, pool, b.url, "bob", allMessages) // b listens
 	c := startNode(t, "ada", allMessages, 0, a.url, b.url)
 	c.until(func(l line) bool { return l.Connected != "" })
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -395,6 +398,7 @@ func TestClient_goesToAnotherReplica(t *testing.T) {
 	if l := c.until(func(l line) bool { return l.Closed != 0 }); l.Closed != 4403 {
 		t.Errorf("the revocation closed with %d %q", l.Closed, l.Reason)
 	}
+	settle(t, neighbour)
 }
 
 // A client that is stopped is closed once it has stopped for good; its neighbour hears everything.
