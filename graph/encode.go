@@ -83,8 +83,8 @@ func (e *encoder) uuid(u store.UUID) {
 	e.buf = append(u.Append(append(e.buf, '"')), '"')
 }
 
-func (e *encoder) time(t store.Time)  { e.buf = model.AppendTime(e.buf, t) }
-func (e *encoder) count(n int64)      { e.buf = model.AppendCount(e.buf, n) }
+func (e *encoder) time(t store.Time) { e.buf = model.AppendTime(e.buf, t) }
+func (e *encoder) count(n int64)     { e.buf = model.AppendCount(e.buf, n) }
 func (e *encoder) stringOr(s *string) {
 	if s == nil {
 		e.null()

@@ -3,7 +3,6 @@ package graph
 import (
 	"context"
 
-	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 
 	"github.com/ai-dj/segue/graph/model"
@@ -159,5 +158,3 @@ func (r *Resolver) eraseMyData(ctx context.Context) (*model.EraseMyDataPayload, 
 	}
 	return &model.EraseMyDataPayload{Messages: int32(e.Messages), Feedback: int32(e.Feedback), Likes: int32(e.Likes)}, nil
 }
-
-var _ graphql.FieldInterceptor = Writer{}

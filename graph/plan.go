@@ -317,8 +317,8 @@ func (p *planner) pageInfo(set ast.SelectionSet, w *store.PageWant) *selection {
 }
 
 // node plans for each type a node may turn out to be.
-func (p *planner) node(set ast.SelectionSet, w *store.NodeWant) nodeSelections {
-	return nodeSelections{
+func (p *planner) node(set ast.SelectionSet, w *store.NodeWant) *nodeSelections {
+	return &nodeSelections{
 		user:        p.user(set, &w.User),
 		chatMessage: p.chatMessage(set, &w.ChatMessage),
 		feedback:    p.feedback(set, &w.Feedback),

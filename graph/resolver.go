@@ -31,25 +31,19 @@ type Resolver struct {
 	Live *live.Hub
 }
 
-// NewSchema is the executable schema on r. Serve it with Writer installed.
+// NewSchema is the executable schema on r. Serve it with Fields as its field middleware.
 func NewSchema(r *Resolver) graphql.ExecutableSchema {
 	return schema{NewExecutableSchema(Config{Resolvers: r}), r}
 }
 
-// Writer is the gqlgen extension that answers every root field: it refuses
-// callers who are not signed in and writes what the field's resolver held.
-type Writer struct{}
-
-// ExtensionName names the extension to gqlgen.
-func (Writer) ExtensionName() string { return "Writer" }
-
-// Validate accepts any schema.
-func (Writer) Validate(graphql.ExecutableSchema) error { return nil }
-
 var errSignIn = fault.New(fault.Unauthenticated, "sign in first: send a Clerk session token or an API key as a Bearer token")
 
-// InterceptField replaces a root field's value by its tree.
-func (Writer) InterceptField(ctx context.Context, next graphql.Resolver) (any, error) {
+// SDL is the schema as schema.graphqls has it.
+func SDL() string { return sources[0].Input }
+
+// Fields is the middleware to serve the schema with: it refuses callers who are
+// not signed in, and replaces a root field's value by the tree its resolver held.
+func Fields(ctx context.Context, next graphql.Resolver) (any, error) {
 	if !isRoot(graphql.GetFieldContext(ctx)) {
 		return next(ctx)
 	}
@@ -82,6 +76,13 @@ type heldKey struct{}
 func hold(ctx context.Context, s *selection, t tree) {
 	if h, ok := ctx.Value(heldKey{}).(*held); ok {
 		h.tree, h.root = t, func(string) *selection { return s }
+	}
+}
+
+// holdNodes is hold for values whose selection depends on their type.
+func holdNodes(ctx context.Context, s *nodeSelections, t tree) {
+	if h, ok := ctx.Value(heldKey{}).(*held); ok {
+		h.tree, h.root = t, s.of
 	}
 }
 

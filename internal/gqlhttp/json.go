@@ -1,80 +1,56 @@
 package gqlhttp
 
 import (
+	"bytes"
 	"errors"
-	"unicode/utf8"
+
+	"github.com/ai-dj/segue/internal/limits"
 )
 
-// maxJSONDepth is far beyond any input type of the schema and far below what
-// costs encoding/json and the coercion of variables a deep stack.
-const maxJSONDepth = 64
+var errSurrogate = errors.New("the request body has half of a surrogate pair")
 
-var (
-	errNotUTF8   = errors.New("the request body is not UTF-8")
-	errTooDeep   = errors.New("the request body nests too deep")
-	errSurrogate = errors.New("the request body has half of a surrogate pair")
-)
-
-// checkJSON looks at raw JSON before anything decodes it: it must be UTF-8,
-// nest little, and hold no lone surrogate, which encoding/json would quietly turn
-// into U+FFFD and PostgreSQL could not store. Whether it is JSON is the decoder's to say.
+// checkJSON looks at raw JSON before anything decodes it: beside what
+// limits.CheckJSON refuses, it must hold no lone surrogate, which encoding/json
+// would quietly turn into U+FFFD. Whether it is JSON is the decoder's to say.
 func checkJSON(raw []byte) error {
-	if !utf8.Valid(raw) {
-		return errNotUTF8
+	if err := limits.CheckJSON(raw); err != nil {
+		return err
 	}
-	depth := 0
-	for i := 0; i < len(raw); i++ {
-		switch raw[i] {
-		case '{', '[':
-			if depth++; depth > maxJSONDepth {
-				return errTooDeep
-			}
-		case '}', ']':
-			depth--
-		case '"':
-			end, err := skipString(raw, i+1)
-			if err != nil {
-				return err
-			}
-			i = end
-		}
-	}
-	return nil
+	return checkSurrogates(raw)
 }
 
-// skipString returns the index of the closing quote of the string that begins at i.
-func skipString(raw []byte, i int) (int, error) {
-	for ; i < len(raw) && raw[i] != '"'; i++ {
-		if raw[i] != '\\' {
-			continue
+// checkSurrogates wants each \uD800–\uDBFF followed by a \uDC00–\uDFFF, and none
+// of those alone. A backslash is an escape wherever JSON has one at all.
+func checkSurrogates(raw []byte) error {
+	for {
+		i := bytes.IndexByte(raw, '\\')
+		if i < 0 || i+1 == len(raw) {
+			return nil
 		}
-		i++
-		unit, ok := escapedUnit(raw, i)
-		if !ok {
-			continue
-		}
-		i += 4
+		unit, escaped := escapedUnit(raw[i:])
 		switch {
-		case unit>>10 == 0xDC00>>10: // a low half that no high half announced
-			return i, errSurrogate
+		case !escaped:
+			raw = raw[i+2:]
+			continue
 		case unit>>10 == 0xD800>>10:
-			low, ok := escapedUnit(raw, i+2)
-			if !ok || raw[i+1] != '\\' || low>>10 != 0xDC00>>10 {
-				return i, errSurrogate
+			low, _ := escapedUnit(raw[i+6:])
+			if low>>10 != 0xDC00>>10 {
+				return errSurrogate
 			}
 			i += 6
+		case unit>>10 == 0xDC00>>10:
+			return errSurrogate
 		}
+		raw = raw[i+6:]
 	}
-	return i, nil
 }
 
-// escapedUnit reads uXXXX at i.
-func escapedUnit(raw []byte, i int) (rune, bool) {
-	if i+4 >= len(raw) || raw[i] != 'u' {
+// escapedUnit reads the \uXXXX that raw begins with.
+func escapedUnit(raw []byte) (unit rune, ok bool) {
+	if len(raw) < 6 || raw[0] != '\\' || raw[1] != 'u' {
 		return 0, false
 	}
-	var unit rune
-	for _, c := range raw[i+1 : i+5] {
+	for _, c := range raw[2:6] {
 		switch {
 		case '0' <= c && c <= '9':
 			c -= '0'

@@ -95,23 +95,28 @@ func (h *Handler) readBody(w http.ResponseWriter, r *http.Request) (Params, *Fai
 	if f := checkContentType(r.Header); f != nil {
 		return Params{}, f
 	}
-	body, err := readAll(http.MaxBytesReader(w, r.Body, h.MaxBodyBytes), r.ContentLength, h.MaxBodyBytes)
+	body, err := readAll(w, r, h.MaxBodyBytes)
 	switch _, tooLarge := errors.AsType[*http.MaxBytesError](err); {
 	case tooLarge:
 		return Params{}, refusal(http.StatusRequestEntityTooLarge, fault.BadUserInput, "the request body is too large")
 	case err != nil:
-		return Params{}, refusal(http.StatusBadRequest, fault.BadUserInput, "the request body did not arrive whole")
+		return Params{}, badRequest("the request body did not arrive whole")
 	}
 	return readJSON(body)
 }
 
-// readAll is io.ReadAll with room made for the announced length, within bounds.
-func readAll(body io.Reader, announced, limit int64) ([]byte, error) {
-	var buf bytes.Buffer
-	if announced > 0 && announced <= limit {
-		buf.Grow(int(announced) + bytes.MinRead)
+// readAll reads the body, in one piece where its length was announced. A body
+// that announces too much is not read at all.
+func readAll(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	if r.ContentLength > limit {
+		w.Header().Set("Connection", "close")
+		return nil, &http.MaxBytesError{Limit: limit}
 	}
-	_, err := buf.ReadFrom(body)
+	var buf bytes.Buffer
+	if r.ContentLength > 0 {
+		buf.Grow(int(r.ContentLength) + bytes.MinRead)
+	}
+	_, err := buf.ReadFrom(http.MaxBytesReader(w, r.Body, limit))
 	return buf.Bytes(), err
 }
 

@@ -106,7 +106,7 @@ func (t *toy) subscribe(ctx context.Context, op *graphql.OperationContext) graph
 		to, _ = field.ArgumentMap(op.Variables)["to"].(int64)
 	}
 	return func(context.Context) *graphql.Response {
-		if n++; n > to {
+		if n++; n > min(to, 100) {
 			if field.Name == "count" {
 				return nil
 			}

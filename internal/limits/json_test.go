@@ -1,6 +1,8 @@
 package limits_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -32,5 +34,24 @@ func TestCheckJSON(t *testing.T) {
 	}
 	if err := limits.CheckJSON([]byte("\"\xff\"")); !errors.Is(err, limits.ErrNotUTF8) {
 		t.Errorf("invalid UTF-8 gives %v", err)
+	}
+}
+
+// jsonDepth is how deep encoding/json finds raw to nest, 0 where it stops.
+func jsonDepth(raw []byte) int {
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	depth, deepest := 0, 0
+	for {
+		token, err := decoder.Token()
+		if err != nil {
+			return deepest
+		}
+		switch token {
+		case json.Delim('{'), json.Delim('['):
+			depth++
+			deepest = max(deepest, depth)
+		case json.Delim('}'), json.Delim(']'):
+			depth--
+		}
 	}
 }

@@ -22,8 +22,8 @@ import (
 const oldestVersion = 15
 
 // findBinaries gives a directory with initdb and postgres: $SEGUE_PG_BIN, then
-// what the machine has, then a download into dir. Data of an earlier run needs
-// the major version that made it.
+// what the machine has, then a download into dir (from $SEGUE_PG_MIRROR in place
+// of Maven Central). Data of an earlier run needs the major version that made it.
 func findBinaries(ctx context.Context, dir, data string, progress func(string)) (string, error) {
 	if bin := os.Getenv("SEGUE_PG_BIN"); bin != "" {
 		if version(bin) < oldestVersion {
@@ -44,7 +44,8 @@ func findBinaries(ctx context.Context, dir, data string, progress func(string)) 
 	if len(found) > 0 {
 		return "", fits(found[0], data)
 	}
-	return downloaded, download(filepath.Dir(downloaded), progress)
+	progress("no PostgreSQL on this machine, downloading one (about 30 MB, once)")
+	return downloaded, download(ctx, os.Getenv("SEGUE_PG_MIRROR"), filepath.Dir(downloaded))
 }
 
 // installed lists the machine's own binaries, best first.
@@ -91,8 +92,6 @@ func version(bin string) int {
 	return n
 }
 
-func major(bin string) string { return strconv.Itoa(version(bin)) }
-
 // fits reports whether the binaries can run the data.
 func fits(bin, data string) error {
 	text, err := os.ReadFile(filepath.Join(data, "PG_VERSION"))
@@ -102,8 +101,8 @@ func fits(bin, data string) error {
 	if err != nil {
 		return err
 	}
-	if made := strings.TrimSpace(string(text)); made != major(bin) {
-		return fmt.Errorf("the data in %s was made by PostgreSQL %s, and this machine has %s: start with fresh data, or set SEGUE_PG_BIN", data, made, major(bin))
+	if made := strings.TrimSpace(string(text)); made != strconv.Itoa(version(bin)) {
+		return fmt.Errorf("the data in %s was made by PostgreSQL %s, and this machine has %d: start with fresh data, or set SEGUE_PG_BIN", data, made, version(bin))
 	}
 	return nil
 }
@@ -112,8 +111,7 @@ func fits(bin, data string) error {
 // knows where the builds are, checks their sum and unpacks them. It can do so
 // only as part of a start, so it starts a server of its own on a scratch
 // directory. As root that start fails, after the unpacking, which is all we want.
-func download(into string, progress func(string)) error {
-	progress("no PostgreSQL on this machine, downloading one (about 30 MB, once)")
+func download(ctx context.Context, mirror, into string) error {
 	scratch, err := os.MkdirTemp("", "segue-download-")
 	if err != nil {
 		return err
@@ -126,16 +124,27 @@ func download(into string, progress func(string)) error {
 	cfg := embeddedpostgres.DefaultConfig().Version(embeddedpostgres.V18).Port(uint32(port)).
 		BinariesPath(into).CachePath(filepath.Join(scratch, "cache")).
 		RuntimePath(filepath.Join(scratch, "run")).DataPath(filepath.Join(scratch, "data")).Logger(io.Discard)
-	if mirror := os.Getenv("SEGUE_PG_MIRROR"); mirror != "" {
+	if mirror != "" {
 		cfg = cfg.BinaryRepositoryURL(mirror)
 	}
-	server := embeddedpostgres.NewDatabase(cfg)
-	startErr := server.Start()
-	if startErr == nil {
-		startErr = server.Stop()
+	// The library takes no context; a cancelled download is left to the process's end.
+	done := make(chan error, 1)
+	go func() { done <- startAndStop(cfg) }()
+	select {
+	case err = <-done:
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 	if version(filepath.Join(into, "bin")) < oldestVersion {
-		return fmt.Errorf("no PostgreSQL found, and the download did not work: install PostgreSQL %d or newer, or set SEGUE_PG_BIN to its bin directory: %w", oldestVersion, startErr)
+		return fmt.Errorf("no PostgreSQL found, and the download did not work: install PostgreSQL %d or newer, or set SEGUE_PG_BIN to its bin directory: %w", oldestVersion, err)
 	}
 	return nil
+}
+
+func startAndStop(cfg embeddedpostgres.Config) error {
+	server := embeddedpostgres.NewDatabase(cfg)
+	if err := server.Start(); err != nil {
+		return err
+	}
+	return server.Stop()
 }

@@ -166,17 +166,18 @@ func initdb(ctx context.Context, bin, data, passwordFile string, who account) er
 	return nil
 }
 
-// launch starts the server process and its watcher. A free port may be taken
-// by someone else before the server has it, hence the attempts.
+// launch starts the server process and its watcher. Two refusals pass by
+// themselves: the free port was taken before the server had it, and sessions of
+// a server that was killed have not all noticed yet.
 func (s *Server) launch(ctx context.Context, bin string, who account, cfg Config) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	for attempt := 1; ; attempt++ {
+	for {
 		var err error
 		if s.port, err = choosePort(cfg.Port); err != nil {
 			return err
 		}
-		cfg.Progress(fmt.Sprintf("starting PostgreSQL %s on 127.0.0.1:%d", major(bin), s.port))
+		cfg.Progress(fmt.Sprintf("starting PostgreSQL %d on 127.0.0.1:%d", version(bin), s.port))
 		if err = s.spawn(bin, who, cfg.Disposable); err != nil {
 			return err
 		}
@@ -184,7 +185,14 @@ func (s *Server) launch(ctx context.Context, bin string, who account, cfg Config
 			return nil
 		}
 		s.end(syscall.SIGQUIT)
-		if attempt == 5 || cfg.Port != 0 || !strings.Contains(err.Error(), "could not bind") {
+		portTaken := cfg.Port == 0 && strings.Contains(err.Error(), "could not bind")
+		sessionsLeft := strings.Contains(err.Error(), "pre-existing shared memory block")
+		if ctx.Err() != nil || !portTaken && !sessionsLeft {
+			return err
+		}
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-ctx.Done():
 			return err
 		}
 	}

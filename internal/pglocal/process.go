@@ -129,8 +129,12 @@ func serverPID(data string) (int, error) {
 	}
 	line, _, _ := strings.Cut(string(text), "\n")
 	pid, err := strconv.Atoi(strings.TrimSpace(line))
-	if err != nil || pid <= 1 || !runsOn(pid, data) {
+	if err != nil || pid <= 1 || errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
 		return 0, nil // a stale file, which PostgreSQL replaces
+	}
+	if !runsOn(pid, data) {
+		// PostgreSQL would take whoever has the pid now for a server.
+		return 0, os.Remove(filepath.Join(data, "postmaster.pid"))
 	}
 	return pid, nil
 }

@@ -22,8 +22,20 @@ func TimeOf(t time.Time) Time { return Time(t.UnixMicro()) }
 
 // TimestamptzValue lets pgx send a Time as a parameter.
 func (t Time) TimestamptzValue() (pgtype.Timestamptz, error) {
+	switch t {
+	case always:
+		return pgtype.Timestamptz{InfinityModifier: pgtype.NegativeInfinity, Valid: true}, nil
+	case never:
+		return pgtype.Timestamptz{InfinityModifier: pgtype.Infinity, Valid: true}, nil
+	}
 	return pgtype.Timestamptz{Time: t.Std(), Valid: true}, nil
 }
+
+// The ends of an open range, PostgreSQL's infinities.
+const (
+	always Time = math.MinInt64
+	never  Time = math.MaxInt64
+)
 
 // The first and last instants that RFC 3339 can write: PostgreSQL's infinities
 // and years beyond read as these.
@@ -78,7 +90,6 @@ func (r *record) take() []byte {
 	return v
 }
 
-func (r *record) skip(n int)    { r.next += n }
 func (r *record) null() bool    { return r.values[r.next] == nil }
 func (r *record) text() string  { return string(r.take()) }
 func (r *record) boolean() bool { v := r.take(); return len(v) == 1 && v[0] == 1 }

@@ -191,6 +191,16 @@ func (l *loader) belowUsers(w *UserWant, users []*User) {
 				u.Stats[i] = &stats[place[j]]
 			}
 		})
+		if sw.User == nil {
+			continue
+		}
+		l.usersByID(keys, sw.User, func(found *User) {
+			for _, u := range users {
+				if u.ID == found.ID {
+					u.Stats[i].User = found
+				}
+			}
+		})
 	}
 }
 

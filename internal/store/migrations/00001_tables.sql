@@ -65,9 +65,9 @@ $$;
 -- +goose StatementEnd
 
 -- Makes an index unless a complete one on the table starts with the same
--- columns in the same order, under whatever name.
+-- columns in the same order. PostgreSQL names it: a name of ours may be taken.
 -- +goose StatementBegin
-create function pg_temp.ensure_index(name text, on_table regclass, columns text) returns void language plpgsql as $$
+create function pg_temp.ensure_index(on_table regclass, columns text) returns void language plpgsql as $$
 declare
   wanted text := 'btree (' || columns;
 begin
@@ -77,17 +77,19 @@ begin
     where i.indrelid = on_table and i.indisvalid and i.indpred is null
       and left(has, length(wanted)) = wanted and substr(has, length(wanted) + 1, 1) in (',', ')')
   ) then
-    execute format('create index %I on %s (%s)', name, on_table, columns);
+    execute format('create index on %s (%s)', on_table, columns);
   end if;
 end
 $$;
 -- +goose StatementEnd
 
-select pg_temp.ensure_index('chat_messages_clerk_created',    'public.chat_messages',    'clerk_id, created_at DESC, id DESC');
-select pg_temp.ensure_index('chat_messages_created',          'public.chat_messages',    'created_at DESC, id DESC');
-select pg_temp.ensure_index('message_feedback_message',       'public.message_feedback', 'message_id, created_at DESC, id DESC');
-select pg_temp.ensure_index('message_feedback_clerk_created', 'public.message_feedback', 'clerk_id, created_at DESC, id DESC');
-select pg_temp.ensure_index('message_feedback_created',       'public.message_feedback', 'created_at DESC, id DESC');
-select pg_temp.ensure_index('track_likes_clerk_created',      'public.track_likes',      'clerk_id, created_at DESC, id DESC');
-select pg_temp.ensure_index('track_likes_created',            'public.track_likes',      'created_at DESC, id DESC');
-select pg_temp.ensure_index('track_likes_track',              'public.track_likes',      'track_id, created_at DESC, id DESC');
+-- A person's own rows and everyone's, newest first: the keysets of all lists.
+select pg_temp.ensure_index('public.chat_messages',    'clerk_id, created_at DESC, id DESC');
+select pg_temp.ensure_index('public.message_feedback', 'clerk_id, created_at DESC, id DESC');
+select pg_temp.ensure_index('public.track_likes',      'clerk_id, created_at DESC, id DESC');
+select pg_temp.ensure_index('public.chat_messages',    'created_at DESC, id DESC');
+select pg_temp.ensure_index('public.message_feedback', 'created_at DESC, id DESC');
+select pg_temp.ensure_index('public.track_likes',      'created_at DESC, id DESC');
+-- Ratings of a message, and their going with it; likes of a track, the newest of which names it.
+select pg_temp.ensure_index('public.message_feedback', 'message_id');
+select pg_temp.ensure_index('public.track_likes',      'track_id, created_at DESC, id DESC');

@@ -1,0 +1,63 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Times of the pool. A database that scales to zero stays asleep: an idle
+// gateway closes its last connection after maxIdle and a health check, well
+// under the contract's four minutes.
+const (
+	maxIdle      = 3 * time.Minute
+	maxLifetime  = 30 * time.Minute
+	lifeJitter   = 5 * time.Minute
+	healthCheck  = 30 * time.Second
+	connectLimit = 5 * time.Second
+	// pingAfter is how long a connection may have rested before it is tried with a ping.
+	pingAfter = 30 * time.Second
+	// cancelGrace is how long PostgreSQL has to confirm a cancellation before the
+	// connection is given up.
+	cancelGrace = 500 * time.Millisecond
+)
+
+// ErrQueryMode is a database URL whose default_query_exec_mode this package
+// cannot read: it takes rows in PostgreSQL's binary format.
+var ErrQueryMode = errors.New("default_query_exec_mode must be cache_statement or cache_describe")
+
+// OpenPool returns a pool on url that connects when first used. A context that
+// ends cancels its statement in PostgreSQL, by a cancel request, which poolers
+// pass on; the connection survives.
+func OpenPool(url string, maxConns int, tracer pgx.QueryTracer) (*pgxpool.Pool, error) {
+	cfg, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, errors.New("the database URL cannot be parsed") // pgx's text repeats parts of it
+	}
+	if m := cfg.ConnConfig.DefaultQueryExecMode; m != pgx.QueryExecModeCacheStatement && m != pgx.QueryExecModeCacheDescribe {
+		return nil, ErrQueryMode
+	}
+	cfg.MaxConns, cfg.MinConns = int32(maxConns), 0
+	cfg.MaxConnIdleTime, cfg.HealthCheckPeriod = maxIdle, healthCheck
+	cfg.MaxConnLifetime, cfg.MaxConnLifetimeJitter = maxLifetime, lifeJitter
+	cfg.ShouldPing = func(_ context.Context, p pgxpool.ShouldPingParams) bool { return p.IdleDuration > pingAfter }
+	cfg.ConnConfig.ConnectTimeout = connectLimit
+	cfg.ConnConfig.Tracer = tracer
+	if cfg.ConnConfig.RuntimeParams["application_name"] == "" {
+		cfg.ConnConfig.RuntimeParams["application_name"] = "segue"
+	}
+	cfg.ConnConfig.BuildContextWatcherHandler = func(c *pgconn.PgConn) ctxwatch.Handler {
+		return &pgconn.CancelRequestContextWatcherHandler{Conn: c, DeadlineDelay: cancelGrace}
+	}
+	pool, err := pgxpool.NewWithConfig(context.Background(), cfg)
+	if err != nil {
+		return nil, fmt.Errorf("open pool: %w", err)
+	}
+	return pool, nil
+}
