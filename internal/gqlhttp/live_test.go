@@ -37,14 +37,14 @@ func gateway(t *testing.T, database string, change ...func(*Config)) replica {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	pool := testdb.Connect(t, database)
-	hub := live.New(live.Config{DirectURL: database, Logger: log, Temporary: graph.Passing, Linger: time.Second})
+	hub := live.New(live.Config{DirectURL: database, Logger: log, Linger: time.Second})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- hub.Run(ctx) }()
 	t.Cleanup(func() { cancel(); <-done })
 	c := Config{
 		Schema:  graph.NewSchema(&graph.Resolver{Store: store.New(store.Config{Pool: pool}), Live: hub}),
-		Fields:  graph.Writer{}.InterceptField,
+		Fields:  graph.Fields,
 		Limits:  limits.Limits{MaxDepth: 12, MaxComplexity: 10_000},
 		Present: graph.Presenter(log),
 		Logger:  log,
