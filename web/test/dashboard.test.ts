@@ -211,7 +211,7 @@ describe.skipIf(!segue)("dashboard", () => {
       };
       const csv = await saved("Save Messages as CSV");
       expect(csv.suggestedFilename()).toBe("segue-messages.csv");
-      const lines = (await (await csv.createReadStream()).toArray()).join("").trim().split("\r\n");
+      const lines = Buffer.concat(await (await csv.createReadStream()).toArray()).toString().trimEnd().split("\r\n");
       expect(lines[0]).toBe("\ufeffStart,Messages,\"Messages, period before\"");
       expect(lines.length).toBe(1 + Number(await chart.getAttribute("aria-valuemax")));
       const png = Buffer.concat(await (await (await saved("Save Messages as PNG")).createReadStream()).toArray());

@@ -34,7 +34,7 @@ describe.skipIf(!segue)("playground", () => {
     open("/", { viewport: desktop }, async (page) => {
       await ready(page);
       for (const [tab, field] of [["Conversation", "chatMessages"], ["OverTime", "activity"], ["Leaderboard", "userStats"], ["TopTracks", "topTracks"], ["Say", "sendChatMessage"]] as const) {
-        await page.getByRole("tab", { name: tab }).click();
+        await page.getByRole("button", { name: tab, exact: true }).click();
         await run(page).click();
         await expect.poll(() => answer(page), { timeout: 20_000, message: tab }).toContain(`"${field}"`);
         expect(await answer(page)).not.toContain('"errors"');
@@ -44,7 +44,7 @@ describe.skipIf(!segue)("playground", () => {
   test("a subscription shows what another program writes", () =>
     open("/", { viewport: desktop }, async (page) => {
       await ready(page);
-      await page.getByRole("tab", { name: "Live" }).click();
+      await page.getByRole("button", { name: "Live", exact: true }).click();
       const subscribed = page.waitForEvent("websocket").then((socket) => socket.waitForEvent("framesent", (frame) => String(frame.payload).includes('"subscribe"')));
       await run(page).click();
       await subscribed;
