@@ -126,9 +126,9 @@ func cpuTime(t *testing.T) time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-// FuzzRequest puts anything at all through the whole path of a request: it must
+// FuzzAttacks puts anything at all through the whole path of a request: it must
 // come back with an answer that is JSON, bounded, and says nothing of the inside.
-func FuzzRequest(f *testing.F) {
+func FuzzAttacks(f *testing.F) {
 	for _, a := range attack.All() {
 		if body := a.Request(); len(body) < 4_000 { // the engine works best on small inputs
 			f.Add(body)
