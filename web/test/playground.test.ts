@@ -30,6 +30,20 @@ describe.skipIf(!segue)("playground", () => {
     }
   }
 
+  test("what it takes to type a query", () => {
+    const sizes: Promise<number>[] = [];
+    return open("/healthz", { viewport: desktop }, async (page) => {
+      page.context().on("response", (response) => {
+        if (new URL(response.url()).pathname.startsWith("/assets/")) sizes.push(response.request().sizes().then((size) => size.responseBodySize, () => 0));
+      });
+      await page.goto(segue!.url);
+      await ready(page);
+      const total = (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+      console.log(`  playground, first load: ${(total / 1024).toFixed(0)} KiB of assets`);
+      expect(total).toBeLessThan(2048 * 1024);
+    });
+  });
+
   test("every stop of the tour answers", () =>
     open("/", { viewport: desktop }, async (page) => {
       await ready(page);
