@@ -19,7 +19,7 @@ func TestAudits(t *testing.T) {
 	config := toyConfig(t, newToy())
 	config.Schema, config.Fields = graph.NewSchema(&graph.Resolver{}), graph.Fields // no audit reads data
 	url := listen(t, config)
-	lines := node(t, "audit.js", url)
+	lines := runNode(t, "audit.js", url)
 	for _, line := range lines {
 		if strings.HasPrefix(line, "not ok ") {
 			t.Error(line)
@@ -33,7 +33,7 @@ func TestAudits(t *testing.T) {
 // TestStandardEventsClient subscribes with the npm package graphql-sse.
 func TestStandardEventsClient(t *testing.T) {
 	t.Parallel()
-	got := node(t, "events.js", listen(t, toyConfig(t, newToy())))
+	got := runNode(t, "events.js", listen(t, toyConfig(t, newToy())))
 	want := []string{
 		`{"data":{"count":1}}`, `{"data":{"count":2}}`, "complete",
 		`{"data":{"echo":"x"}}`, "complete",
@@ -44,8 +44,8 @@ func TestStandardEventsClient(t *testing.T) {
 	}
 }
 
-// node runs a script of testdata/audit with a URL and returns the lines it printed.
-func node(t *testing.T, script, url string) []string {
+// runNode runs a script of testdata/audit with a URL and returns the lines it printed.
+func runNode(t *testing.T, script, url string) []string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "node", script, url)
 	cmd.Dir = installed(t)

@@ -24,6 +24,7 @@ type message struct {
 	Payload json.RawMessage
 }
 
+//lint:ignore ST1005 it is the reason of a close frame, worded as the reference words it
 var errMessage = errors.New("Invalid message received")
 
 func parseMessage(text []byte) (m message, err error) {
