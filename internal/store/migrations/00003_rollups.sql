@@ -113,8 +113,8 @@ $$;
 
 -- Folds the journal into the totals, unless somebody else is at it: it never waits. A person's changes are folded all
 -- together: then, where none of them took anything away, the first and last deed follow from the journal; where one did,
--- they are looked up. A snapshot that is older than the lock would fold what another transaction has folded already, so
--- only READ COMMITTED folds.
+-- they are looked up. A snapshot older than the lock would still see what another has folded since, and fail; so only READ
+-- COMMITTED folds.
 -- +goose StatementBegin
 create function segue.fold() returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off as $$
