@@ -19,7 +19,7 @@ import (
 
 const (
 	soakSockets = 2000
-	soakUsers   = soakSockets / maxSocketsOfUser
+	soakUsers   = soakSockets / MaxSocketsOfUser
 )
 
 // thin is a client that costs next to nothing, so that what the process uses is the server's.
