@@ -99,12 +99,12 @@ func (q *query) deeds(c cut, owner string) string {
 	if len(c.whole) > 0 {
 		s := q.slices(c.whole)
 		counts := "SELECT s.bucket, h.clerk_id, h.messages, h.likes, h.feedback_up AS up, h.feedback_down AS down FROM " + s + " JOIN "
-		journal := "segue.unfolded_users"
+		unfolded := "segue.unfolded_users()"
 		if owner != "" {
-			journal = "segue.user_changes" // the person's own index is shorter still
+			unfolded = "segue.unfolded_of(" + owner + ")"
 		}
 		union(counts + "segue.activity_hourly h ON h.hour >= s.lo AND h.hour < s.hi" + of("h"))
-		union(counts + journal + " h ON h.at >= s.lo AND h.at < s.hi" + of("h"))
+		union(counts + unfolded + " h ON h.at >= s.lo AND h.at < s.hi")
 	}
 	if len(c.pieces) > 0 {
 		s := q.slices(c.pieces)

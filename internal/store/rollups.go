@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -33,17 +35,17 @@ func RepairRollups(ctx context.Context, pool *pgxpool.Pool) error {
 
 // buildRollups counts what the tables held before the triggers were made, if
 // that was not done to its end yet.
-func buildRollups(ctx context.Context, directURL string) error {
-	conn, err := pgx.Connect(ctx, directURL)
-	if err != nil {
-		return err
-	}
-	defer conn.Close(context.WithoutCancel(ctx))
+func buildRollups(ctx context.Context, conn *pgx.Conn, log *slog.Logger) error {
 	var built bool
 	if err := conn.QueryRow(ctx, "select exists (select from segue.rollups_built)").Scan(&built); err != nil || built {
 		return err
 	}
-	return recount(ctx, conn)
+	start := time.Now()
+	if err := recount(ctx, conn); err != nil {
+		return err
+	}
+	log.InfoContext(ctx, "rollups built", "took", time.Since(start).Round(time.Millisecond))
+	return nil
 }
 
 func recount(ctx context.Context, conn *pgx.Conn) error {
@@ -67,6 +69,10 @@ func recount(ctx context.Context, conn *pgx.Conn) error {
 		people = people[n:]
 	}
 	if err := patiently(ctx, conn, "select segue.recount_tracks()"); err != nil {
+		return err
+	}
+	// The planner should know what it has got before the first reader comes.
+	if _, err := conn.Exec(ctx, "vacuum (analyze) segue.user_totals, segue.activity_hourly, segue.track_totals, segue.user_changes, segue.track_changes"); err != nil {
 		return err
 	}
 	return patiently(ctx, conn, "with gone as (delete from segue.rollups_built) insert into segue.rollups_built values (now())")
@@ -170,7 +176,7 @@ const checkTracks = `WITH picked AS MATERIALIZED (
   UNION (SELECT track_id FROM public.track_likes ORDER BY created_at DESC, id DESC LIMIT ($1::int + 1) / 2)
 ), counted AS (
   SELECT s.track_id, coalesce((SELECT likes FROM segue.track_totals t WHERE t.track_id = s.track_id), 0)
-      + coalesce((SELECT sum(likes) FROM segue.unfolded_tracks c WHERE c.track_id = s.track_id), 0) AS kept,
+      + coalesce((SELECT sum(likes) FROM segue.unfolded_tracks() c WHERE c.track_id = s.track_id), 0) AS kept,
     (SELECT count(*) FROM public.track_likes l WHERE l.track_id = s.track_id) AS counted
   FROM picked s
 )
