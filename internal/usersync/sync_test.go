@@ -322,7 +322,9 @@ func TestChild(t *testing.T) {
 	service, err := usersync.New(usersync.Config{
 		System: store.NewSystem(pool, store.SegueOwned),
 		Clerk:  clerk.New(clerk.Config{SecretKey: clerktest.SecretKey, URL: os.Getenv("USERSYNC_CLERK")}),
-		Log:    slog.New(slog.DiscardHandler),
+		// Gone as soon as deleted, for the sweep's test.
+		EraseAfter: new(time.Duration(0)),
+		Log:        slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
