@@ -129,7 +129,7 @@ func (a *App) revoked(kind, id string) {
 // temporary tells a failure that will pass from one that will come again.
 func temporary(err error) bool {
 	switch fault.CodeOf(err) {
-	case fault.Unavailable, fault.Timeout, fault.Internal:
+	case fault.Unavailable, fault.Timeout:
 		return true
 	}
 	return false
