@@ -147,6 +147,13 @@ func TestSubscriptions(t *testing.T) {
 		}
 		p.conn.CloseNow()
 	}
+	analyst := subscribed(t, pool, g.url, "analyst", `subscription { chatMessageAdded { content } }`)
+	settle(t, analyst)
+	testdb.DeleteUser(t, pool, "user_bob")
+	run(t, pool, `insert into public.chat_messages (clerk_id, role, content) values ('user_bob', 'user', 'of a deleted user'), ('user_ada', 'user', 'of a live one')`)
+	if got := analyst.hear(); !strings.Contains(got, "of a live one") {
+		t.Errorf("an analyst heard %s", got)
+	}
 	anonymous := dial(t, g.url)
 	anonymous.say(hello)
 	anonymous.hear()
@@ -292,7 +299,9 @@ func TestClient_databaseFaults(t *testing.T) {
 		}
 	}
 	faults := []func(){
-		func() { run(t, pool, "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'segue live'") },
+		func() {
+			run(t, pool, "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'segue live'")
+		},
 		func() { server.Stop(); server.Start() },
 		func() { server.Kill(); server.Start() },
 		func() { server.Signal(syscall.SIGSTOP); server.Signal(syscall.SIGCONT) },
