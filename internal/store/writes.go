@@ -296,6 +296,12 @@ type Erased struct {
 	Likes    int64
 }
 
+// eraseAudit leaves a trace of what m, f and l deleted of the caller.
+const eraseAudit = `, audit AS (
+  INSERT INTO segue.erasures (user_id, cause, messages, feedback, likes, finished_at)
+  SELECT c.id, 'self', (SELECT count(*) FROM m), (SELECT count(*) FROM f), (SELECT count(*) FROM l), now() FROM caller c WHERE c.deleted_at IS NULL
+)`
+
 // EraseMyData deletes every message, rating and like of v's own, for good.
 func (s *Store) EraseMyData(ctx context.Context, v viewer.Viewer) (Erased, error) {
 	var e Erased
@@ -305,7 +311,7 @@ func (s *Store) EraseMyData(ctx context.Context, v viewer.Viewer) (Erased, error
 	}
 	mine := " USING caller c WHERE x.clerk_id = c.id AND c.deleted_at IS NULL RETURNING 1)"
 	text := callerCTE + q.me() + "), f AS (DELETE FROM public.message_feedback x" + mine + ", l AS (DELETE FROM public.track_likes x" + mine +
-		", m AS (DELETE FROM public.chat_messages x" + mine +
+		", m AS (DELETE FROM public.chat_messages x" + mine + eraseAudit +
 		" SELECT p.gone, (SELECT count(*) FROM m), (SELECT count(*) FROM f), (SELECT count(*) FROM l) FROM " + callerGone
 	err = s.run(ctx, true, statement{text, q.args, func(rows pgx.Rows) error {
 		for rows.Next() {
