@@ -51,6 +51,7 @@ type grammar struct {
 	Serve   serveCmd         `cmd:"" help:"Serve the gateway; settings come from the environment."`
 	Dev     devCmd           `cmd:"" help:"Run everything on this machine with nothing set up: PostgreSQL, sample data, playground, tokens."`
 	Migrate migrateCmd       `cmd:"" help:"Bring the database's schema up to date, or show where it stands."`
+	Adopt   adoptCmd         `cmd:"" help:"Bring an existing ai-dj database into the form Segue needs: a plan first, --apply does it."`
 	Schema  schemaCmd        `cmd:"" help:"Print the GraphQL schema."`
 	Token   tokenCmd         `cmd:"" help:"Mint a token that this machine's segue dev accepts."`
 	Key     keyCmd           `cmd:"" help:"Make, list and revoke API keys for dashboards."`
