@@ -94,7 +94,11 @@ func (w *work) materialise(ctx context.Context) error {
 
 // run does the steps of a phase, table by table.
 func (w *work) run(ctx context.Context, p *Plan, ph phase) error {
-	for _, t := range p.Tables {
+	tables := slices.Clone(p.Tables)
+	if ph == loosen {
+		slices.Reverse(tables) // what refers to a key goes before it
+	}
+	for _, t := range tables {
 		for _, s := range t.design.steps {
 			if s.phase != ph {
 				continue

@@ -91,6 +91,14 @@ func (w *work) pass(ctx context.Context, found []clerk.User) error {
 	return err
 }
 
+// idColumn may be asked of no table.
+func (t *table) idColumn() (column, bool) {
+	if t == nil {
+		return column{}, false
+	}
+	return t.column("id")
+}
+
 // oldClerkID is the Clerk id of a row of public.users: its clerk_id, or an id
 // that is one.
 func (w *work) oldClerkID() string {
@@ -161,6 +169,9 @@ func (t *table) createdAt() string {
 // row's own clerk_id comes first: it was written last, by the guide's code. An
 // id that leads to nobody is passed over for one that does.
 func (w *work) tiedSQL(t *table) string {
+	if t.kind != "r" { // it will be a blocker
+		return "select null::tid as at, null::text as key, null::text as clerk_id, null::text as rule, null::text as reason where false"
+	}
 	own, other := "null::text", "null::text"
 	if t.has("clerk_id") {
 		own = "nullif(btrim(t.clerk_id::text), '')"
@@ -171,6 +182,10 @@ func (w *work) tiedSQL(t *table) string {
 	key := "null::text"
 	if t.has("id") {
 		key = t.key("t.id")
+	}
+	ref := other
+	if c, ok := w.users.idColumn(); ok && c.Kind == "uuid" {
+		ref = "lower(" + other + ")" // as uuids are written
 	}
 	reasons, joins, partition, order := w.ownReasons(t)
 	from := fmt.Sprintf(`
@@ -184,7 +199,7 @@ left join segue_people own on own.id = %s
 left join segue_people direct on direct.id = %s
 left join segue_old_users u on u.id = %s
 left join segue_people via on via.id = u.clerk_id and not u.ambiguous%s`,
-		key, w.strangerReason(own, other), reasons, partition, order, ident(t.name), own, other, other, joins)
+		key, w.strangerReason(own, other), reasons, partition, order, ident(t.name), own, other, ref, joins)
 	if partition == "null::text" {
 		return from
 	}

@@ -75,9 +75,9 @@ func (s Streams) confirmTwice() error {
 		{"There is no way back. Type truncate to delete them: ", "truncate"},
 	} {
 		_, _ = fmt.Fprint(s.Err, q.ask)
-		answer, err := in.ReadString('\n')
+		answer, _ := in.ReadString('\n') // an end of input is no yes
 		if strings.TrimSpace(answer) != q.want {
-			return errors.Join(errors.New("nothing was changed"), err)
+			return errors.New("nothing was changed")
 		}
 	}
 	return nil
