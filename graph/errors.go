@@ -32,6 +32,8 @@ func present(ctx context.Context, logger *slog.Logger, err error) *gqlerror.Erro
 	argument := badArgument(ctx, outer)
 	f, ok := errors.AsType[*fault.Error](err)
 	switch {
+	case ok && argument != "" && f.Code == fault.BadUserInput && f.Field == "":
+		f = named(f, argument)
 	case ok:
 	case outer != nil && coded(outer):
 		return outer
@@ -47,6 +49,13 @@ func present(ctx context.Context, logger *slog.Logger, err error) *gqlerror.Erro
 	}
 	logFault(ctx, logger, f)
 	return render(ctx, outer, f)
+}
+
+// named adds the name that a scalar, which only sees its value, could not give.
+func named(f *fault.Error, argument string) *fault.Error {
+	c := *f
+	c.Field, c.Message = argument, argument+": "+f.Message
+	return &c
 }
 
 // coded reports whether the error already went through a mapping: the parser's,
@@ -102,7 +111,7 @@ func logFault(ctx context.Context, logger *slog.Logger, f *fault.Error) {
 	}
 	attrs := []slog.Attr{
 		slog.String("code", string(f.Code)),
-		slog.Any("cause", errors.Unwrap(f)),
+		slog.String("cause", cause(ctx, f)),
 		slog.String("request_id", telemetry.RequestID(ctx)),
 		slog.String("caller", viewer.FromContext(ctx).Caller()),
 	}
@@ -113,4 +122,36 @@ func logFault(ctx context.Context, logger *slog.Logger, f *fault.Error) {
 		attrs = append(attrs, slog.String("trace_id", id))
 	}
 	logger.LogAttrs(ctx, level, "operation failed", attrs...)
+}
+
+// cause is the text of what went wrong, without what the caller sent: PostgreSQL
+// and pgx quote values they cannot use.
+func cause(ctx context.Context, f *fault.Error) string {
+	err := errors.Unwrap(f)
+	if err == nil {
+		return ""
+	}
+	var values []string
+	if graphql.HasOperationContext(ctx) {
+		for _, v := range graphql.GetOperationContext(ctx).Variables {
+			values = appendStrings(values, v)
+		}
+	}
+	return telemetry.Redact(err.Error(), values...)
+}
+
+func appendStrings(list []string, v any) []string {
+	switch v := v.(type) {
+	case string:
+		list = append(list, v)
+	case []any:
+		for _, item := range v {
+			list = appendStrings(list, item)
+		}
+	case map[string]any:
+		for _, item := range v {
+			list = appendStrings(list, item)
+		}
+	}
+	return list
 }

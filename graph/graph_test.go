@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -34,15 +35,28 @@ const (
 // gateway is Segue from the HTTP handler down, on a database of its own. Who
 // asks is told by headers instead of tokens: auth has tests of its own.
 type gateway struct {
-	t    testing.TB
-	url  string
-	pool *pgxpool.Pool
+	t          testing.TB
+	url        string
+	pool       *pgxpool.Pool
+	statements *statements // sent by the gateway itself
 }
 
 func newGateway(t testing.TB, shape testdb.Shape, change ...func(*graph.Resolver, *gqlhttp.Config)) *gateway {
 	t.Helper()
-	pool := testdb.Pool(t, shape)
-	r := &graph.Resolver{Store: store.New(store.Config{Pool: pool})}
+	url := testdb.New(t, shape)
+	return gatewayOn(t, url, testdb.Connect(t, url), change...)
+}
+
+// gatewayOn is a gateway on a database that may have others.
+func gatewayOn(t testing.TB, url string, pool *pgxpool.Pool, change ...func(*graph.Resolver, *gqlhttp.Config)) *gateway {
+	t.Helper()
+	counter := &statements{}
+	own, err := store.OpenPool(url, 4, counter)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(own.Close)
+	r := &graph.Resolver{Store: store.New(store.Config{Pool: own})}
 	cfg := gqlhttp.Config{
 		Limits:  limits.Limits{MaxDepth: 15, MaxComplexity: 1_000_000},
 		Present: graph.Presenter(slog.New(slog.NewTextHandler(t.Output(), nil))),
@@ -57,10 +71,24 @@ func newGateway(t testing.TB, shape testdb.Shape, change ...func(*graph.Resolver
 		handler.ServeHTTP(w, req.WithContext(viewer.NewContext(req.Context(), callerOf(req))))
 	}))
 	t.Cleanup(server.Close)
-	g := &gateway{t: t, url: server.URL + "/graphql", pool: pool}
+	g := &gateway{t: t, url: server.URL + "/graphql", pool: pool, statements: counter}
 	g.people()
 	return g
 }
+
+// statements counts what the gateway sends to PostgreSQL.
+type statements struct{ n atomic.Int64 }
+
+func (s *statements) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+	s.n.Add(1)
+	return ctx
+}
+func (s *statements) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+func (s *statements) TraceBatchStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceBatchStartData) context.Context {
+	return ctx
+}
+func (s *statements) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatchQueryData) { s.n.Add(1) }
+func (s *statements) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData)     {}
 
 func callerOf(req *http.Request) viewer.Viewer {
 	switch who := req.Header.Get("X-Test-Caller"); who {
@@ -75,6 +103,9 @@ func callerOf(req *http.Request) viewer.Viewer {
 
 func (g *gateway) people() {
 	g.t.Helper()
+	if query1[bool](g, `SELECT EXISTS (SELECT 1 FROM neon_auth.users_sync)`) {
+		return // another gateway on this database made them
+	}
 	testdb.AddUser(g.t, g.pool, ada, "Ada", "ada@example.com")
 	testdb.AddUser(g.t, g.pool, ben, "Ben", "ben@example.com")
 	testdb.AddUser(g.t, g.pool, gone, "Gone", "gone@example.com")

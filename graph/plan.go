@@ -317,8 +317,8 @@ func (p *planner) pageInfo(set ast.SelectionSet, w *store.PageWant) *selection {
 }
 
 // node plans for each type a node may turn out to be.
-func (p *planner) node(set ast.SelectionSet, w *store.NodeWant) nodeSelections {
-	return nodeSelections{
+func (p *planner) node(set ast.SelectionSet, w *store.NodeWant) *nodeSelections {
+	return &nodeSelections{
 		user:        p.user(set, &w.User),
 		chatMessage: p.chatMessage(set, &w.ChatMessage),
 		feedback:    p.feedback(set, &w.Feedback),
@@ -344,12 +344,12 @@ var topTrackOps = map[string]op{
 	"__typename": opTypename, "trackId": opTrackID, "title": opTitle, "artist": opArtist, "likes": opLikes,
 }
 
-// maxFilterIDs bounds the id lists of filters.
-const maxFilterIDs = 1000
+// MaxFilterIDs bounds the id lists of filters.
+const MaxFilterIDs = 1000
 
 func (p *planner) bounded(name string, n int) {
-	if n > maxFilterIDs {
-		p.fail(fault.BadInput(name, "may list at most %d", maxFilterIDs))
+	if n > MaxFilterIDs {
+		p.fail(fault.BadInput(name, "may list at most %d", MaxFilterIDs))
 	}
 }
 

@@ -83,46 +83,45 @@ func (r *Resolver) chatMessage(ctx context.Context, id string) (*store.ChatMessa
 }
 
 func (r *Resolver) node(ctx context.Context, id string) (model.Node, error) {
-	nodes, err := r.nodes(ctx, []string{id})
+	nodes, s, err := r.find(ctx, []string{id})
 	if err != nil || nodes[0] == nil {
 		return nil, err
 	}
-	h := ctx.Value(heldKey{}).(*held)
-	list := h.tree
-	// One node is written as the list of it without its brackets.
-	h.tree = func(e *encoder) {
-		start := len(e.buf)
-		list(e)
-		e.buf = append(e.buf[:start], e.buf[start+1:len(e.buf)-1]...)
-	}
+	holdNodes(ctx, s, func(e *encoder) { e.node(nodes[0], s) })
 	return nodes[0], nil
 }
 
-// maxNodes bounds the ids of one nodes field.
-const maxNodes = 100
+// MaxNodes bounds the ids of one nodes field.
+const MaxNodes = 100
 
 func (r *Resolver) nodes(ctx context.Context, ids []string) ([]model.Node, error) {
-	if len(ids) > maxNodes {
-		return nil, fault.BadInput("ids", "may list at most %d", maxNodes)
+	if len(ids) > MaxNodes {
+		return nil, fault.BadInput("ids", "may list at most %d", MaxNodes)
 	}
+	nodes, s, err := r.find(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	holdNodes(ctx, s, func(e *encoder) { e.nodes(nodes, s) })
+	return nodes, nil
+}
+
+// find reads nodes in the order of their ids, nil where there is none.
+func (r *Resolver) find(ctx context.Context, ids []string) ([]model.Node, *nodeSelections, error) {
 	p, want := newPlanner(ctx), &store.NodeWant{}
 	s := p.node(selected(ctx), want)
 	if p.err != nil {
-		return nil, p.err
+		return nil, nil, p.err
 	}
 	found, err := r.Store.Nodes(ctx, viewer.FromContext(ctx), ids, want)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	nodes := make([]model.Node, len(ids))
 	for i, id := range ids {
 		nodes[i] = found[id]
 	}
-	hold(ctx, nil, func(e *encoder) { e.nodes(nodes, &s) })
-	if h, ok := ctx.Value(heldKey{}).(*held); ok {
-		h.root = s.of
-	}
-	return nodes, nil
+	return nodes, s, nil
 }
 
 func (r *Resolver) users(ctx context.Context, a paging, filter *store.UserFilter) (*model.UserConnection, error) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/ai-dj/segue/graph/model"
 	"github.com/ai-dj/segue/internal/fault"
+	"github.com/ai-dj/segue/internal/live"
 	"github.com/ai-dj/segue/internal/page"
 	"github.com/ai-dj/segue/internal/store"
 	"github.com/ai-dj/segue/internal/viewer"
@@ -26,11 +27,13 @@ type Resolver struct {
 	Store *store.Store
 	// Provision brings a verified caller's row into users_sync. Nil: nobody does.
 	Provision func(ctx context.Context, userID string) error
+	// Live tells what happens. Nil: there are no subscriptions.
+	Live *live.Hub
 }
 
 // NewSchema is the executable schema on r. Serve it with Fields as its field middleware.
 func NewSchema(r *Resolver) graphql.ExecutableSchema {
-	return NewExecutableSchema(Config{Resolvers: r})
+	return schema{NewExecutableSchema(Config{Resolvers: r}), r}
 }
 
 var errSignIn = fault.New(fault.Unauthenticated, "sign in first: send a Clerk session token or an API key as a Bearer token")
@@ -73,6 +76,13 @@ type heldKey struct{}
 func hold(ctx context.Context, s *selection, t tree) {
 	if h, ok := ctx.Value(heldKey{}).(*held); ok {
 		h.tree, h.root = t, func(string) *selection { return s }
+	}
+}
+
+// holdNodes is hold for values whose selection depends on their type.
+func holdNodes(ctx context.Context, s *nodeSelections, t tree) {
+	if h, ok := ctx.Value(heldKey{}).(*held); ok {
+		h.tree, h.root = t, s.of
 	}
 }
 

@@ -92,6 +92,22 @@ func (r *queryResolver) TopTracks(ctx context.Context, rangeArg *store.TimeRange
 	return r.topTracks(ctx, rangeArg, first)
 }
 
+func (r *subscriptionResolver) ChatMessageAdded(ctx context.Context, userID *string) (<-chan *store.ChatMessage, error) {
+	return nil, errByResolver
+}
+
+func (r *subscriptionResolver) FeedbackGiven(ctx context.Context, userID *string) (<-chan *store.Feedback, error) {
+	return nil, errByResolver
+}
+
+func (r *subscriptionResolver) TrackLiked(ctx context.Context, userID *string) (<-chan *store.TrackLike, error) {
+	return nil, errByResolver
+}
+
+func (r *subscriptionResolver) UserStatsChanged(ctx context.Context, userID *string) (<-chan *store.UserStats, error) {
+	return nil, errByResolver
+}
+
 func (r *userResolver) ChatMessages(ctx context.Context, obj *store.User, first *int32, after *string, last *int32, before *string, filter *store.ChatMessageFilter) (*model.ChatMessageConnection, error) {
 	return chatMessageConnection(obj.ChatMessages[nested(ctx).list]), nil
 }
@@ -114,11 +130,14 @@ func (r *Resolver) Mutation() MutationResolver { return &mutationResolver{r} }
 
 func (r *Resolver) Query() QueryResolver { return &queryResolver{r} }
 
+func (r *Resolver) Subscription() SubscriptionResolver { return &subscriptionResolver{r} }
+
 func (r *Resolver) User() UserResolver { return &userResolver{r} }
 
 type (
-	chatMessageResolver struct{ *Resolver }
-	mutationResolver    struct{ *Resolver }
-	queryResolver       struct{ *Resolver }
-	userResolver        struct{ *Resolver }
+	chatMessageResolver  struct{ *Resolver }
+	mutationResolver     struct{ *Resolver }
+	queryResolver        struct{ *Resolver }
+	subscriptionResolver struct{ *Resolver }
+	userResolver         struct{ *Resolver }
 )

@@ -47,7 +47,7 @@ type Config struct {
 	Development bool
 	// Transport carries the requests to Clerk; nil: http.DefaultTransport.
 	Transport http.RoundTripper
-	// Logger hears why credentials are refused; nil: nobody does.
+	// Logger hears of trouble with Clerk's keys, and for debugging of refusals; nil: nobody does.
 	Logger *slog.Logger
 	// Rejected is called with the reason of each refusal, one of a few fixed
 	// words fit for a metric's label; may be nil.

@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
 	"time"
@@ -16,6 +17,8 @@ const (
 	// maxKeysBody is far more than a JWKS ever is.
 	maxKeysBody = 1 << 20
 )
+
+var errNoKeys = errors.New("clerk published no usable key")
 
 // keySet is the answer to GET /jwks. Keys stay raw here because the SDK's own
 // type fails as a whole when it meets one key of a kind it does not know.
@@ -49,21 +52,29 @@ func clerkKeys(c Config) func(context.Context) (map[string]*signingKey, error) {
 func trusted(ctx context.Context, list []json.RawMessage, development bool, logger *slog.Logger) map[string]*signingKey {
 	keys := make(map[string]*signingKey, len(list))
 	for _, raw := range list {
-		key := new(signingKey)
-		err := json.Unmarshal(raw, key)
-		if err == nil {
-			err = usable(key)
-		}
-		if err == nil && isDevelopment(key) && !development {
-			err = ErrDevelopmentKey
-		}
-		if err != nil || key.KeyID == "" {
-			logger.WarnContext(ctx, "a key that clerk publishes is not used", "kid", key.KeyID, "cause", clip(err))
+		key, err := trust(raw, development)
+		if err != nil {
+			logger.WarnContext(ctx, "a key that clerk publishes is not used", "kid", key.KeyID, "cause", err)
 			continue
 		}
 		keys[key.KeyID] = key
 	}
 	return keys
+}
+
+// trust reads one published key. On an error the key is there to be named.
+func trust(raw json.RawMessage, development bool) (*signingKey, error) {
+	key := new(signingKey)
+	if err := json.Unmarshal(raw, key); err != nil {
+		return key, err
+	}
+	if key.KeyID == "" {
+		return key, errors.New("no key id")
+	}
+	if isDevelopment(key) && !development {
+		return key, ErrDevelopmentKey
+	}
+	return key, usable(key)
 }
 
 // httpClient never follows a redirect, which would carry the secret key along,
@@ -88,4 +99,16 @@ func (t boundedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		response.Body = http.MaxBytesReader(nil, response.Body, maxKeysBody)
 	}
 	return response, err
+}
+
+// maxCause bounds what is repeated of an error: Clerk's SDK makes whole response
+// bodies into errors.
+const maxCause = 300
+
+func clip(err error) string {
+	text := err.Error()
+	if len(text) > maxCause {
+		return text[:maxCause] + "…"
+	}
+	return text
 }

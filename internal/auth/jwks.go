@@ -2,7 +2,6 @@ package auth
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -135,7 +134,7 @@ func (j *jwks) fly(ctx context.Context, f *flight) {
 	if f.err == nil {
 		j.keys, j.fetched = f.keys, f.began
 	} else {
-		f.err = fmt.Errorf("fetch clerk's keys: %w", f.err)
+		f.err = fmt.Errorf("fetch clerk's keys: %s", clip(f.err))
 		j.failed, j.failure = time.Now(), f.err
 	}
 	j.flight = nil
@@ -150,7 +149,7 @@ func (j *jwks) run(ctx context.Context) error {
 		pause := refreshEvery
 		if err := j.refresh(ctx); err != nil {
 			pause = pauses.NextBackOff()
-			j.logger.WarnContext(ctx, "clerk's keys could not be refreshed", "cause", clip(err), "retry", pause)
+			j.logger.WarnContext(ctx, "clerk's keys could not be refreshed", "cause", err, "retry", pause)
 		} else {
 			pauses.Reset()
 		}
@@ -181,5 +180,3 @@ func oneKey(key *signingKey) []*signingKey {
 	}
 	return []*signingKey{key}
 }
-
-var errNoKeys = errors.New("clerk published no usable key")

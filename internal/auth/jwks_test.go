@@ -2,6 +2,7 @@ package auth_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -302,8 +303,9 @@ func TestOverRealHTTP(t *testing.T) {
 		}, false},
 		"no keys": {clerktest.NewJWKS().ServeHTTP, false},
 		"a page":  {func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>") }, false},
-		"a flood": {func(w http.ResponseWriter, _ *http.Request) {
-			_, _ = io.WriteString(w, `{"keys": [`+strings.Repeat(" ", 2<<20)+`]}`)
+		"a good key in a flood": {func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, strings.Repeat(" ", 2<<20))
+			_ = json.NewEncoder(w).Encode(map[string]any{"keys": []any{testKey().JWK()}})
 		}, false},
 	} {
 		t.Run(name, func(t *testing.T) {

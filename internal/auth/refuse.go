@@ -29,31 +29,17 @@ func (r *rejection) Unwrap() error { return r.cause }
 // retryAfter is what callers are told while keys or the database are out of reach.
 const retryAfter = time.Second
 
-// refuse logs and counts err and returns what the caller may read of it.
+// refuse counts err and returns what the caller may read of it. The reason is in
+// the returned error's chain, for whoever logs the request; here it is logged for
+// debugging alone.
 func (a *Authenticator) refuse(ctx context.Context, err error) error {
+	a.logger.DebugContext(ctx, "credential refused", "cause", err)
 	if bad, ok := errors.AsType[*rejection](err); ok {
 		a.rejected(bad.reason)
-		a.logger.InfoContext(ctx, "credential refused", "reason", bad.reason, "cause", clip(bad.cause))
 		return fault.New(fault.Unauthenticated, "the credential is not valid").Because(err)
 	}
 	if ctx.Err() != nil { // the caller hung up, or ran out of time
 		return fault.New(fault.Timeout, "the request ended before its credential was verified").Because(err)
 	}
-	a.logger.WarnContext(ctx, "credential could not be verified", "cause", clip(err))
 	return fault.New(fault.Unavailable, "credentials cannot be verified at the moment").Retry(retryAfter).Because(err)
-}
-
-// maxCause bounds what the log repeats: Clerk's SDK makes whole response bodies
-// into errors.
-const maxCause = 300
-
-func clip(err error) string {
-	if err == nil {
-		return ""
-	}
-	text := err.Error()
-	if len(text) > maxCause {
-		return text[:maxCause] + "…"
-	}
-	return text
 }

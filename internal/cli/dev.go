@@ -17,6 +17,7 @@ import (
 	"github.com/ai-dj/segue/internal/pglocal"
 	"github.com/ai-dj/segue/internal/sample"
 	"github.com/ai-dj/segue/internal/store"
+	"github.com/ai-dj/segue/internal/web"
 )
 
 type devCmd struct {
@@ -58,11 +59,15 @@ func (c devCmd) Run(ctx context.Context, s Streams) error {
 	if err := prepare(ctx, cfg, step); err != nil {
 		return err
 	}
-	gateway, err := newOnFreePort(ctx, cfg, s.logger(cfg))
+	users, err := devUsers(key)
 	if err != nil {
 		return err
 	}
-	if err := s.welcome(gateway.Addr(), url, key); err != nil {
+	gateway, err := newOnFreePort(ctx, cfg, s.logger(cfg), users)
+	if err != nil {
+		return err
+	}
+	if err := s.welcome(gateway.Addr(), url, users); err != nil {
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
@@ -108,7 +113,7 @@ func prepare(ctx context.Context, cfg config.Config, step func(string)) error {
 
 // newOnFreePort builds the gateway on the wanted port of the loopback interface,
 // or on another one where that is taken.
-func newOnFreePort(ctx context.Context, cfg config.Config, logger *slog.Logger) (*app.App, error) {
+func newOnFreePort(ctx context.Context, cfg config.Config, logger *slog.Logger, users []web.DevUser) (*app.App, error) {
 	host, port, err := net.SplitHostPort(cfg.Addr)
 	if err != nil {
 		return nil, err
@@ -119,7 +124,7 @@ func newOnFreePort(ctx context.Context, cfg config.Config, logger *slog.Logger) 
 	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 		return nil, &config.Error{Variable: "ADDR", Must: "be a loopback address such as 127.0.0.1:8080: segue dev serves this machine only"}
 	}
-	opts := app.Options{Development: true, Version: version()}
+	opts := app.Options{Development: true, Version: version(), DevUsers: users}
 	for _, p := range []string{port, "0"} {
 		cfg.Addr = net.JoinHostPort(host, p)
 		gateway, err := app.New(ctx, cfg, logger, opts)
@@ -140,16 +145,24 @@ func watch(ctx context.Context, pg *pglocal.Server) error {
 
 const firstQuery = `{ me { name chatMessages(first: 3) { edges { node { role content } } } stats { messageCount likedTracks } } }`
 
-// welcome prints what a newcomer pastes first.
-func (s Streams) welcome(addr net.Addr, url string, key *devkey.Key) error {
+// devUsers are the sample user and an analyst, with tokens to paste and for the pages.
+func devUsers(key *devkey.Key) ([]web.DevUser, error) {
 	user, err := key.Mint(sample.User, false, devTokenLife)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	analyst, err := key.Mint(sample.Analyst, true, devTokenLife)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	return []web.DevUser{
+		{Name: sample.Name(sample.User), Role: "user", Token: user},
+		{Name: sample.Name(sample.Analyst), Role: "analyst", Token: analyst},
+	}, nil
+}
+
+// welcome prints what a newcomer pastes first.
+func (s Streams) welcome(addr net.Addr, url string, users []web.DevUser) error {
 	base := "http://" + addr.String()
 	return s.print(`
 Segue is running. Ctrl-C stops it; the data stay for next time.
@@ -168,7 +181,7 @@ Token of an analyst, who sees everyone:
 Paste this:
 curl -s %[1]s/graphql -H 'Content-Type: application/json' -H 'Authorization: Bearer %[3]s' -d %[5]s
 
-`, base, url, user, analyst, "'"+`{"query":`+strconv.Quote(firstQuery)+`}'`)
+`, base, url, users[0].Token, users[1].Token, "'"+`{"query":`+strconv.Quote(firstQuery)+`}'`)
 }
 
 type tokenCmd struct {

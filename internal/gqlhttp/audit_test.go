@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/ai-dj/segue/graph"
 )
 
 // TestAudits runs all 61 audits of the npm package graphql-http against a
@@ -13,7 +15,9 @@ import (
 func TestAudits(t *testing.T) {
 	t.Parallel()
 	dir := auditDir(t)
-	url := listen(t, toyConfig(t, newToy()))
+	config := toyConfig(t, newToy())
+	config.Schema, config.Fields = graph.NewSchema(&graph.Resolver{}), graph.Fields // no audit reads data
+	url := listen(t, config)
 	cmd := exec.CommandContext(t.Context(), "node", "audit.js", url)
 	cmd.Dir = dir
 	out, err := cmd.CombinedOutput()

@@ -2,7 +2,7 @@
 // and the graphql-transport-ws socket, all through one pipeline (operation.go)
 // that resolves a request to a document, prices it and runs it on gqlgen's
 // executor. The transports are Segue's own because gqlgen's read bodies without
-// a bound, echo them, and encode every answer twice; see notes in docs/adr.
+// a bound, echo them, and encode every answer twice; docs/adr says more.
 //
 // It knows the viewer only as something to carry and to bill. Who the viewer is,
 // and which routes exist, is decided before it (auth, httpd); what a field means,
@@ -51,7 +51,7 @@ type RateLimiter interface {
 type Outcome struct {
 	Transport string // "http", "sse" or "ws"
 	Type      string // "query", "mutation", "subscription", or "" when it was refused before that was known
-	Code      string // the first error's code, or "OK"
+	Code      string // the first error's code, "OK", or "CANCELLED" when the caller left
 	Cost      int
 	Duration  time.Duration
 }
@@ -68,6 +68,7 @@ type Config struct {
 	Introspection  bool
 	MaxBodyBytes   int64         // 1 MiB when 0
 	RequestTimeout time.Duration // 15 s when 0; subscriptions have none
+	MaxRunning     int           // queries and mutations at one time, the rest are refused; 1,000 when 0
 	StreamMaxAge   time.Duration // how long one SSE stream may live; 15 min when 0
 
 	Trusted *TrustedDocuments // nil: any operation may run
@@ -77,8 +78,12 @@ type Config struct {
 
 	Rates   RateLimiter                    // nil: no limit
 	Observe func(context.Context, Outcome) // nil: nobody looks
+	Shed    func()                         // called for every operation refused for MaxRunning
 	Tracer  trace.Tracer                   // nil: no spans
 	Logger  *slog.Logger                   // slog.Default() when nil
+
+	// Sockets is how WebSockets are served; without its Bearer they are not.
+	Sockets Sockets
 
 	// Draining is closed when the process begins to stop; streams end then.
 	Draining <-chan struct{}
@@ -90,13 +95,16 @@ type Handler struct {
 
 	executor  *executor.Executor
 	documents *documents
+	sockets   *sockets
 	rootField graphql.RootFieldMiddleware
+	running   chan struct{} // a place per operation
 }
 
 // New returns a handler that is ready to serve.
 func New(c Config) *Handler {
-	h := &Handler{Config: withDefaults(c)}
+	h := &Handler{Config: withDefaults(c), sockets: newSockets()}
 	h.documents = newDocuments(h.Config)
+	h.running = make(chan struct{}, h.MaxRunning)
 	h.executor = executor.New(c.Schema)
 	h.executor.SetErrorPresenter(c.Present)
 	h.executor.SetRecoverFunc(h.recovered)
@@ -114,6 +122,9 @@ func withDefaults(c Config) Config {
 	if c.RequestTimeout == 0 {
 		c.RequestTimeout = 15 * time.Second
 	}
+	if c.MaxRunning == 0 {
+		c.MaxRunning = 1000
+	}
 	if c.StreamMaxAge == 0 {
 		c.StreamMaxAge = 15 * time.Minute
 	}
@@ -123,11 +134,15 @@ func withDefaults(c Config) Config {
 	if c.PersistedCacheBytes == 0 {
 		c.PersistedCacheBytes = 8 << 20
 	}
+	c.Sockets = c.Sockets.withDefaults()
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
 	if c.Observe == nil {
 		c.Observe = func(context.Context, Outcome) {}
+	}
+	if c.Shed == nil {
+		c.Shed = func() {}
 	}
 	if c.Tracer == nil {
 		c.Tracer = noop.NewTracerProvider().Tracer("")

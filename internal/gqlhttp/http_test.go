@@ -1,10 +1,12 @@
 package gqlhttp
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -18,6 +20,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"github.com/ai-dj/segue/graph"
 	"github.com/ai-dj/segue/internal/fault"
 )
 
@@ -385,12 +388,66 @@ func TestTimeout(t *testing.T) {
 	}
 }
 
+func TestBusy(t *testing.T) {
+	t.Parallel()
+	es := newToy()
+	config := toyConfig(t, es)
+	config.MaxRunning = 1
+	var shed atomic.Int32
+	config.Shed = func() { shed.Add(1) }
+	endpoint := listen(t, config)
+	ctx, leave := context.WithCancel(t.Context())
+	left := make(chan struct{})
+	go func() {
+		defer close(left)
+		req, _ := http.NewRequestWithContext(ctx, "POST", endpoint, strings.NewReader(`{"query":"{wait}"}`))
+		req.Header.Set("Content-Type", "application/json")
+		if resp, err := http.DefaultClient.Do(req); err == nil {
+			resp.Body.Close()
+		}
+	}()
+	<-es.waiting
+	if a := post(t, endpoint, query("{echo}")); a.status != 503 || a.code(t) != "UNAVAILABLE" || a.header.Get("Retry-After") != "1" || shed.Load() != 1 {
+		t.Errorf("got %d %s, %d shed", a.status, a.body, shed.Load())
+	}
+	leave()
+	<-left
+}
+
+// TestLogs: the log has the cause and who asked for what, and nothing the caller sent.
+func TestLogs(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	es := newToy()
+	es.fail = func(string) error { return errors.New(`invalid input "a private word" of ada@example.com`) }
+	config := toyConfig(t, es)
+	config.Present = graph.Presenter(slog.New(slog.NewJSONHandler(&out, nil)))
+	request := map[string]any{"query": `query Mine($how: String!) { fail(how: $how) }`, "variables": map[string]any{"how": "a private word"}}
+	if a := post(t, listen(t, config), request); a.status != 500 {
+		t.Fatalf("got %d %s", a.status, a.body)
+	}
+	text := out.String()
+	for _, want := range []string{`"level":"ERROR"`, `"code":"INTERNAL"`, `"operation":"Mine"`, `"request_id":"request-1"`, `"caller":"user_a"`, "invalid input"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %s in %s", want, text)
+		}
+	}
+	if strings.Contains(text, "private") || strings.Contains(text, "ada") {
+		t.Errorf("the log has what the caller sent: %s", text)
+	}
+}
+
 func TestCancelledClientCancelsItsOperation(t *testing.T) {
 	t.Parallel()
 	es := newToy()
 	done := make(chan struct{})
 	config := toyConfig(t, es)
-	config.Observe = func(_ context.Context, o Outcome) { close(done) }
+	config.Observe = func(_ context.Context, o Outcome) {
+		if o.Code != "CANCELLED" {
+			t.Errorf("counted as %s", o.Code)
+		}
+		close(done)
+	}
 	endpoint := listen(t, config)
 	ctx, cancel := context.WithCancel(t.Context())
 	req, _ := http.NewRequestWithContext(ctx, "POST", endpoint, strings.NewReader(`{"query":"{wait}"}`))
@@ -612,7 +669,7 @@ func TestAllocations(t *testing.T) {
 	if _, f := h.prepare(ctx, p); f != nil {
 		t.Fatal(f.Errors)
 	}
-	if n := testing.AllocsPerRun(100, func() { _, _ = h.prepare(ctx, p) }); n > 8 {
+	if n := testing.AllocsPerRun(100, func() { _, _ = h.prepare(ctx, p) }); n > 16 {
 		t.Errorf("prepare allocates %v times", n)
 	}
 	resp := &graphql.Response{Data: []byte(`{"a":1}`)}

@@ -17,6 +17,7 @@ import (
 	"go.opentelemetry.io/otel/codes"
 
 	"github.com/ai-dj/segue/internal/fault"
+	"github.com/ai-dj/segue/internal/telemetry"
 	"github.com/ai-dj/segue/internal/viewer"
 )
 
@@ -50,10 +51,14 @@ func (op *Operation) Kind() ast.Operation { return op.Operation.Operation }
 // call. A nil Failure means that the Operation is ready for execute.
 func (h *Handler) prepare(ctx context.Context, p Params) (*Operation, *Failure) {
 	op, failure := h.resolve(ctx, p)
-	if failure != nil {
-		h.Observe(ctx, Outcome{Transport: p.Transport, Code: failure.code()})
+	if failure == nil {
+		return op, nil
 	}
-	return op, failure
+	h.Observe(ctx, Outcome{Transport: p.Transport, Code: failure.code()})
+	if failure.code() == string(fault.Internal) {
+		h.Logger.ErrorContext(ctx, "operation not prepared", "cause", failure.Errors[0].Err, "request_id", telemetry.RequestID(ctx))
+	}
+	return nil, failure.identified(ctx)
 }
 
 func (h *Handler) resolve(ctx context.Context, p Params) (*Operation, *Failure) {
@@ -153,9 +158,28 @@ func (h *Handler) execute(ctx context.Context, op *Operation) iter.Seq[*graphql.
 			h.stream(ctx, op, yield)
 			return
 		}
+		release, busy := h.enter()
+		if busy != nil {
+			h.Shed()
+			h.Observe(ctx, Outcome{op.transport, string(op.Kind()), string(busy.Code), op.Cost, 0})
+			yield(&graphql.Response{Errors: failed(busy).Errors})
+			return
+		}
+		defer release()
 		ctx, cancel := context.WithTimeout(ctx, h.RequestTimeout)
 		defer cancel()
 		yield(h.run(ctx, op))
+	}
+}
+
+// enter takes a place among the operations that run. When all are taken the
+// database is behind already: one more would only wait, and time out later.
+func (h *Handler) enter() (release func(), busy *fault.Error) {
+	select {
+	case h.running <- struct{}{}:
+		return func() { <-h.running }, nil
+	default:
+		return nil, fault.New(fault.Unavailable, "too many operations are running, try again shortly").Retry(time.Second)
 	}
 }
 
@@ -170,6 +194,9 @@ func (h *Handler) run(ctx context.Context, op *Operation) *graphql.Response {
 	}
 	resp = finish(resp)
 	code := codeOf(resp.Errors)
+	if errors.Is(context.Cause(ctx), context.Canceled) {
+		code = codeCancelled
+	}
 	if code != codeOK {
 		span.SetStatus(codes.Error, code)
 	}
@@ -226,7 +253,8 @@ func (h *Handler) whole(ctx context.Context, op *Operation, err error) *graphql.
 
 // recovered turns a panic into an error whose text no caller sees.
 func (h *Handler) recovered(ctx context.Context, p any) error {
-	h.Logger.ErrorContext(ctx, "panic in a resolver", slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
+	h.Logger.ErrorContext(ctx, "panic in a resolver", slog.String("panic", telemetry.Redact(fmt.Sprint(p))),
+		slog.String("stack", string(debug.Stack())), slog.String("request_id", telemetry.RequestID(ctx)))
 	return fault.New(fault.Internal, "internal error").Because(fmt.Errorf("panic: %v", p))
 }
 

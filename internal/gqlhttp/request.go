@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/ai-dj/segue/internal/fault"
+	"github.com/ai-dj/segue/internal/limits"
 )
 
 const allowedMethods = "GET, POST, OPTIONS"
@@ -85,7 +86,7 @@ func readObject(name, text string, target *map[string]any) *Failure {
 		return nil
 	}
 	raw := []byte(text)
-	if checkJSON(raw) != nil || decode(raw, target) != nil {
+	if limits.CheckJSON(raw) != nil || decode(raw, target) != nil {
 		return badRequest(name + " must be a JSON object")
 	}
 	return nil
@@ -95,23 +96,28 @@ func (h *Handler) readBody(w http.ResponseWriter, r *http.Request) (Params, *Fai
 	if f := checkContentType(r.Header); f != nil {
 		return Params{}, f
 	}
-	body, err := readAll(http.MaxBytesReader(w, r.Body, h.MaxBodyBytes), r.ContentLength, h.MaxBodyBytes)
+	body, err := readAll(w, r, h.MaxBodyBytes)
 	switch _, tooLarge := errors.AsType[*http.MaxBytesError](err); {
 	case tooLarge:
 		return Params{}, refusal(http.StatusRequestEntityTooLarge, fault.BadUserInput, "the request body is too large")
 	case err != nil:
-		return Params{}, refusal(http.StatusBadRequest, fault.BadUserInput, "the request body did not arrive whole")
+		return Params{}, badRequest("the request body did not arrive whole")
 	}
 	return readJSON(body)
 }
 
-// readAll is io.ReadAll with room made for the announced length, within bounds.
-func readAll(body io.Reader, announced, limit int64) ([]byte, error) {
-	var buf bytes.Buffer
-	if announced > 0 && announced <= limit {
-		buf.Grow(int(announced) + bytes.MinRead)
+// readAll reads the body, in one piece where its length was announced. A body
+// that announces too much is not read at all.
+func readAll(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	if r.ContentLength > limit {
+		w.Header().Set("Connection", "close")
+		return nil, &http.MaxBytesError{Limit: limit}
 	}
-	_, err := buf.ReadFrom(body)
+	var buf bytes.Buffer
+	if r.ContentLength > 0 {
+		buf.Grow(int(r.ContentLength) + bytes.MinRead)
+	}
+	_, err := buf.ReadFrom(http.MaxBytesReader(w, r.Body, limit))
 	return buf.Bytes(), err
 }
 
@@ -139,7 +145,7 @@ func readJSON(body []byte) (Params, *Failure) {
 	if len(body) > 0 && body[0] == '[' {
 		return Params{}, badRequest("batches are not served here: send one operation per request")
 	}
-	if err := checkJSON(body); err != nil {
+	if err := limits.CheckJSON(body); err != nil {
 		return Params{}, badRequest(err.Error())
 	}
 	var p Params

@@ -75,7 +75,7 @@ func Refuse(w http.ResponseWriter, r *http.Request, err *fault.Error) {
 	if status == 0 {
 		status = http.StatusBadRequest
 	}
-	write(w, accept.media, status, &graphql.Response{Errors: failed(err).Errors})
+	write(w, accept.media, status, &graphql.Response{Errors: failed(err).identified(r.Context()).Errors})
 }
 
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}

@@ -106,7 +106,7 @@ func (t *toy) subscribe(ctx context.Context, op *graphql.OperationContext) graph
 		to, _ = field.ArgumentMap(op.Variables)["to"].(int64)
 	}
 	return func(context.Context) *graphql.Response {
-		if n++; n > to {
+		if n++; n > min(to, 100) {
 			if field.Name == "count" {
 				return nil
 			}
@@ -134,7 +134,11 @@ func toyConfig(t *testing.T, es *toy) Config {
 // listen serves a handler over real HTTP as user_a and returns its URL.
 func listen(t *testing.T, c Config) string {
 	t.Helper()
-	h := New(c)
+	return serve(t, New(c))
+}
+
+func serve(t *testing.T, h *Handler) string {
+	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx := telemetry.WithRequestID(r.Context(), "request-1")
 		if r.Header.Get("X-Test-Viewer") != "nobody" {

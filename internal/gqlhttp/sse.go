@@ -3,11 +3,17 @@ package gqlhttp
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net/http"
 	"sync"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"github.com/ai-dj/segue/internal/live"
+	"github.com/ai-dj/segue/internal/viewer"
 )
 
 const (
@@ -84,21 +90,23 @@ func (e *events) beat(ctx context.Context, stop context.CancelFunc) {
 }
 
 // serveEvents runs op and sends its responses as they come. A stream ends with
-// its operation, with the caller, after StreamMaxAge, or when the process drains;
-// only the first of these sends "complete", so that clients come back after the others.
+// its operation, with the caller, when the caller's session is revoked, after
+// StreamMaxAge, or when the process drains; only the first of these sends
+// "complete", so that clients come back after the others.
 func (h *Handler) serveEvents(w http.ResponseWriter, r *http.Request, op *Operation) {
 	ctx, stop := context.WithTimeout(r.Context(), h.StreamMaxAge)
 	defer stop()
-	if h.Draining != nil {
-		release := h.stopWhenDraining(ctx, stop)
-		defer release()
+	defer h.stopWhenDraining(ctx, stop)()
+	if op.Kind() == ast.Subscription {
+		defer h.stopWhenRevoked(ctx, stop)()
 	}
 	op.Rate.writeHeaders(w.Header())
 	e := openEvents(w)
 	var beating sync.WaitGroup
 	beating.Go(func() { e.beat(ctx, stop) })
 	for resp := range h.execute(ctx, op) {
-		if !e.next(resp) {
+		if interrupted(resp.Errors) || !e.next(resp) {
+			stop()
 			break
 		}
 	}
@@ -106,10 +114,33 @@ func (h *Handler) serveEvents(w http.ResponseWriter, r *http.Request, op *Operat
 		e.complete()
 	}
 	stop()
-	beating.Wait() // nobody may write once ServeHTTP has returned
+	beating.Wait()          // nobody may write once ServeHTTP has returned
+	extend(e.rc, writeWait) // for net/http's own last bytes
+}
+
+// interrupted reports a subscription that broke off on our side: the client
+// should subscribe again, so it gets a broken stream and not a last event.
+func interrupted(errs gqlerror.List) bool {
+	for _, err := range errs {
+		if errors.Is(err, live.ErrSlow) || errors.Is(err, live.ErrGap) || errors.Is(err, live.ErrStopped) {
+			return true
+		}
+	}
+	return false
+}
+
+func (h *Handler) stopWhenRevoked(ctx context.Context, stop context.CancelFunc) (release func()) {
+	who := viewer.FromContext(ctx)
+	if h.Sockets.Join == nil || !who.SignedIn() {
+		return func() {}
+	}
+	return h.Sockets.Join(who, func(error) { stop() })
 }
 
 func (h *Handler) stopWhenDraining(ctx context.Context, stop context.CancelFunc) (release func()) {
+	if h.Draining == nil {
+		return func() {}
+	}
 	var watching sync.WaitGroup
 	watching.Go(func() {
 		select {

@@ -3,11 +3,16 @@ package gqlhttp
 import (
 	"bufio"
 	"context"
+	"errors"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ai-dj/segue/internal/live"
+	"github.com/ai-dj/segue/internal/viewer"
 )
 
 const events1to2 = ":\n\n" +
@@ -118,6 +123,38 @@ func TestStreamsEnd(t *testing.T) {
 		config.StreamMaxAge = 50 * time.Millisecond
 		if got := rest(open(t, t.Context(), listen(t, config))); strings.Contains(got, "complete") {
 			t.Errorf("then came %q", got)
+		}
+	})
+	t.Run("when the session is revoked", func(t *testing.T) {
+		t.Parallel()
+		config := toyConfig(t, newToy())
+		joined, left := make(chan func(error), 1), make(chan struct{})
+		config.Sockets.Join = func(who viewer.Viewer, end func(error)) func() {
+			if who.UserID() == "user_a" {
+				joined <- end
+			}
+			return func() { close(left) }
+		}
+		lines := open(t, t.Context(), listen(t, config))
+		(<-joined)(live.ErrSessionRevoked)
+		if got := rest(lines); got != "" {
+			t.Errorf("then came %q", got)
+		}
+		<-left
+	})
+	t.Run("but not with the server's ReadTimeout", func(t *testing.T) {
+		t.Parallel()
+		config := toyConfig(t, newToy())
+		config.StreamMaxAge = 200 * time.Millisecond
+		ended := make(chan error, 1)
+		config.Observe = func(ctx context.Context, _ Outcome) { ended <- context.Cause(ctx) }
+		server := httptest.NewUnstartedServer(New(config))
+		server.Config.ReadTimeout = 20 * time.Millisecond
+		server.Start()
+		t.Cleanup(server.Close)
+		open(t, t.Context(), server.URL)
+		if err := <-ended; !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("the stream ended with %v", err)
 		}
 	})
 	t.Run("when the reader leaves", func(t *testing.T) {

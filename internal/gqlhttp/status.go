@@ -2,6 +2,7 @@ package gqlhttp
 
 import (
 	"bytes"
+	"context"
 	"math"
 	"net/http"
 	"strconv"
@@ -11,6 +12,7 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"github.com/ai-dj/segue/internal/fault"
+	"github.com/ai-dj/segue/internal/telemetry"
 )
 
 // Failure is a request that fails as a whole: nothing of it ran.
@@ -31,6 +33,16 @@ func failed(err *fault.Error) *Failure {
 		Status: statusOf(err.Code),
 		Errors: gqlerror.List{{Err: err, Message: err.Message, Extensions: err.Extensions()}},
 	}
+}
+
+// identified ties an INTERNAL failure to the log lines about it.
+func (f *Failure) identified(ctx context.Context) *Failure {
+	for _, e := range f.Errors {
+		if errorCode(e) == fault.Internal {
+			e.Extensions["requestId"] = telemetry.RequestID(ctx)
+		}
+	}
+	return f
 }
 
 // refusal is a Failure of the request rather than of the document in it.
@@ -114,7 +126,11 @@ func hasData(data []byte) bool {
 	}
 }
 
-const codeOK = "OK"
+// What an Outcome says where no error code fits.
+const (
+	codeOK        = "OK"
+	codeCancelled = "CANCELLED" // the caller left
+)
 
 func codeOf(errs gqlerror.List) string {
 	if len(errs) == 0 {

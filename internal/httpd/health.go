@@ -87,7 +87,7 @@ func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) {
 
 func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 	select {
-	case <-s.draining:
+	case <-s.Draining:
 		writeState(w, http.StatusServiceUnavailable, state{"not ready", "draining"})
 		return
 	default:

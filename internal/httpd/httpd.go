@@ -38,6 +38,12 @@ type Config struct {
 	Ready    func(context.Context) error
 	Activity func() int64
 
+	// WriteTimeout is how long a request may take from its headers to its last byte
+	// (1 min when 0). It must be longer than REQUEST_TIMEOUT. Streams set their own.
+	WriteTimeout time.Duration
+	// Draining is closed when the server begins to stop, so that streams end
+	// themselves; New makes it when it is nil.
+	Draining chan struct{}
 	// DrainTime is how long requests in flight may take to end (20 s when 0).
 	DrainTime time.Duration
 	// Drain ends what http.Server does not see, hijacked sockets; it returns when
@@ -53,20 +59,19 @@ type Config struct {
 type Server struct {
 	Config
 
-	ready    readiness
-	draining chan struct{}
-	public   *http.Server
-	admin    *http.Server
-	cancel   context.CancelFunc // ends every request's context
+	ready  readiness
+	public *http.Server
+	admin  *http.Server
+	cancel context.CancelFunc // ends every request's context
 }
 
-// Time-outs against peers that are slow on purpose. There is none for writing:
-// streams are long, and answers set their own deadline.
+// Time-outs against peers that are slow on purpose. The one for writing is set per
+// request (bounded, in middleware.go), because streams are long.
 const (
-	readHeaderTimeout = 5 * time.Second
-	readTimeout       = 30 * time.Second
-	idleTimeout       = 120 * time.Second
-	maxHeaderBytes    = 32 << 10
+	ReadHeaderTimeout = 5 * time.Second
+	ReadTimeout       = 30 * time.Second
+	IdleTimeout       = 120 * time.Second
+	MaxHeaderBytes    = 32 << 10
 )
 
 // New returns a server that Run starts.
@@ -74,13 +79,19 @@ func New(c Config) *Server {
 	if c.DrainTime == 0 {
 		c.DrainTime = 20 * time.Second
 	}
+	if c.WriteTimeout == 0 {
+		c.WriteTimeout = time.Minute
+	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
 	if c.Metrics == nil {
 		c.Metrics = telemetry.NewMetrics()
 	}
-	s := &Server{Config: c, draining: make(chan struct{})}
+	if c.Draining == nil {
+		c.Draining = make(chan struct{})
+	}
+	s := &Server{Config: c}
 	s.ready = readiness{check: c.Ready, activity: c.Activity, now: time.Now}
 	base, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
@@ -93,18 +104,15 @@ func New(c Config) *Server {
 func (s *Server) server(h http.Handler, base context.Context) *http.Server {
 	return &http.Server{
 		Handler:           h,
-		ReadHeaderTimeout: readHeaderTimeout,
-		ReadTimeout:       readTimeout,
-		IdleTimeout:       idleTimeout,
+		ReadHeaderTimeout: ReadHeaderTimeout,
+		ReadTimeout:       ReadTimeout,
+		IdleTimeout:       IdleTimeout,
 		// net/http adds 4 KiB of slop of its own.
-		MaxHeaderBytes: maxHeaderBytes - 4<<10,
+		MaxHeaderBytes: MaxHeaderBytes - 4<<10,
 		BaseContext:    func(net.Listener) context.Context { return base },
 		ErrorLog:       slog.NewLogLogger(s.Logger.Handler(), slog.LevelDebug),
 	}
 }
-
-// Draining is closed when the server begins to stop: streams should end.
-func (s *Server) Draining() <-chan struct{} { return s.draining }
 
 // Suspect makes the next readiness probe look at the database, because somebody
 // saw it fail.

@@ -26,10 +26,20 @@ import (
 func (s *Server) around(next http.Handler) http.Handler {
 	next = compressed(next)
 	next = securityHeaders(next)
+	next = s.bounded(next)
 	next = s.Tracing.HTTP(next)
 	next = s.recovering(next)
 	next = s.logged(next)
 	return identified(next)
+}
+
+// bounded ends an answer that its reader does not take. The deadline is set anew
+// for each request: on a kept-alive connection the last one's would still hold.
+func (s *Server) bounded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.WriteTimeout)) // a test's recorder has none
+		next.ServeHTTP(w, r)
+	})
 }
 
 // identified takes the caller's X-Request-Id if it is sane, or makes one, and returns it.

@@ -40,7 +40,7 @@ func serve(server *http.Server, l net.Listener) error {
 }
 
 func (s *Server) stop() {
-	close(s.draining)
+	close(s.Draining)
 	s.Logger.Info("draining", "for_at_most", s.DrainTime)
 	ctx, cancel := context.WithTimeout(context.Background(), s.DrainTime)
 	defer cancel()

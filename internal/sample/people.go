@@ -18,6 +18,16 @@ const (
 	Analyst = "user_2kTg3Wd8eUoXiN6sBvC0rMqZyLh"
 )
 
+// Name is what a sample person is called.
+func Name(id string) string {
+	for _, p := range people {
+		if p.id == id {
+			return p.name
+		}
+	}
+	return ""
+}
+
 // people are invented. Two lack what Clerk does not require: a name, an e-mail.
 var people = []person{
 	{User, "Amara Okafor", "amara.okafor@example.com", []string{"afrobeats", "house", "soul"}, 1, 30, plain, false},

@@ -22,8 +22,20 @@ func TimeOf(t time.Time) Time { return Time(t.UnixMicro()) }
 
 // TimestamptzValue lets pgx send a Time as a parameter.
 func (t Time) TimestamptzValue() (pgtype.Timestamptz, error) {
+	switch t {
+	case always:
+		return pgtype.Timestamptz{InfinityModifier: pgtype.NegativeInfinity, Valid: true}, nil
+	case never:
+		return pgtype.Timestamptz{InfinityModifier: pgtype.Infinity, Valid: true}, nil
+	}
 	return pgtype.Timestamptz{Time: t.Std(), Valid: true}, nil
 }
+
+// The ends of an open range, PostgreSQL's infinities.
+const (
+	always Time = math.MinInt64
+	never  Time = math.MaxInt64
+)
 
 // The first and last instants that RFC 3339 can write: PostgreSQL's infinities
 // and years beyond read as these.

@@ -181,6 +181,9 @@ const parentID = "p.id"
 // parent. Sizes stand in the text: with LIMIT $1 PostgreSQL plans anew at each
 // execution (docs/performance.md).
 func listSQL(q *query, src source, ps *parents, w *PageWant, columns func()) (string, error) {
+	if !w.Rows && !w.TotalCount { // nothing but __typename: the caller's gate alone
+		*q = *newQuery(q.viewer)
+	}
 	base := " FROM " + src.from + q.joins.String()
 	scope := q.conditions()
 	var outer, on, first string
@@ -189,13 +192,13 @@ func listSQL(q *query, src source, ps *parents, w *PageWant, columns func()) (st
 	} else {
 		outer, on, first = "unnest("+q.arg(ps.keys)+"::"+ps.cast+") WITH ORDINALITY AS p(id, ord)", "true", "p.ord"
 	}
-	var counts []string
-	if w.TotalCount {
-		counts = append(counts, "(SELECT count(*)"+base+scope+") AS total")
-	}
 	after, before, err := q.bounds(src, w)
 	if err != nil {
 		return "", err
+	}
+	var counts []string
+	if w.TotalCount {
+		counts = append(counts, "(SELECT count(*)"+base+scope+") AS total")
 	}
 	if w.Ends && after != "" {
 		counts = append(counts, "EXISTS (SELECT 1"+base+both(scope, "("+src.key+", "+src.id+") >= "+after)+") AS behind")
@@ -247,8 +250,16 @@ func both(where, condition string) string {
 	return where + " AND " + condition
 }
 
-// bounds are the window's two ends as row constructors, empty where open.
+// bounds are the window's two ends as row constructors, empty where open. They
+// are checked also where no rows are wanted, but then nothing may refer to them.
 func (q *query) bounds(src source, w *PageWant) (after, before string, err error) {
+	if !w.Rows {
+		scratch := newQuery(q.viewer)
+		if _, err = scratch.bound(src, "after", w.Window.After); err == nil {
+			_, err = scratch.bound(src, "before", w.Window.Before)
+		}
+		return "", "", err
+	}
 	if after, err = q.bound(src, "after", w.Window.After); err == nil {
 		before, err = q.bound(src, "before", w.Window.Before)
 	}

@@ -90,6 +90,13 @@ func (q *query) liveUser(alias string, deletedToo bool) {
 	}
 }
 
+// numbers is the scope of people's numbers: one's own, or for an analyst everyone's.
+func (q *query) numbers(idColumn string) {
+	if !q.viewer.Analyst() {
+		q.and(idColumn, " = ", q.me())
+	}
+}
+
 // private is a column of users_sync that only its user and analysts may read.
 func (q *query) private(alias, column string) string {
 	if q.viewer.Analyst() {

@@ -17,27 +17,107 @@ type UserStatsList struct {
 	User    *UserWant // nil: nothing of the user
 }
 
-// ActivityQuery asks for one point per bucket of a range.
-type ActivityQuery struct {
-	Range    TimeRange // both ends set
-	Bucket   Bucket
-	TimeZone string
-	UserID   *string
-}
-
 // UserStats is a page of people's numbers: everyone's for an analyst, the caller's own otherwise.
 func (s *Store) UserStats(ctx context.Context, v viewer.Viewer, list *UserStatsList) (*Connection[UserStats], error) {
-	panic("helper rollups writes this")
+	var page *Connection[UserStats]
+	err := s.read(ctx, v, func(l *loader) {
+		l.userStats(list, func(cs []Connection[UserStats]) { page = &cs[0] })
+	})
+	return page, err
 }
 
-// Activity counts what happened in each bucket of the range.
-func (s *Store) Activity(ctx context.Context, v viewer.Viewer, a ActivityQuery) ([]ActivityPoint, error) {
-	panic("helper rollups writes this")
+// numbers is how one person's numbers are found from an id: joins to add to a
+// FROM, and the expressions to select. A total is its row and what the journal
+// still holds of it (migrations/00003_rollups.sql); both are read in one snapshot.
+type numbers struct {
+	joins                     string
+	messages, likes, up, down string
+	first, last               string
 }
 
-// TopTracks are the most liked tracks, first of them at most.
-func (s *Store) TopTracks(ctx context.Context, v viewer.Viewer, r *TimeRange, first int) ([]TopTrack, error) {
-	panic("helper rollups writes this")
+// columns are the expressions in the order that record.stats reads them.
+func (n *numbers) columns() string {
+	return n.messages + ", " + n.likes + ", " + n.up + ", " + n.down + ", " + n.first + ", " + n.last
+}
+
+// rank is the expression that an order sorts by, never null.
+func (n *numbers) rank(by UserStatsOrder) string {
+	switch by {
+	case ByLikedTracks:
+		return n.likes
+	case ByLastActiveAt:
+		return "coalesce(" + n.last + ", '-infinity')"
+	}
+	return n.messages
+}
+
+// journal is a person's changes that are not folded yet, added up. Where one of
+// them took something away, the first and last deed are not to be had from it.
+const journal = "coalesce(sum(messages), 0) AS messages, coalesce(sum(likes), 0) AS likes, coalesce(sum(feedback_up), 0) AS up, " +
+	"coalesce(sum(feedback_down), 0) AS down, min(at) AS lo, max(at) AS hi, " +
+	"coalesce(bool_or(least(messages, likes, feedback_up, feedback_down) < 0), false) AS removed"
+
+// totalled are the expressions over a user_totals row t and its journal c, of the person with the given id.
+func totalled(id string) numbers {
+	active := func(column, end, stored string) string {
+		return "CASE WHEN c.removed THEN (SELECT " + column + " FROM segue.active_span(" + id + ")) ELSE " + end + "(t." + stored + ", c."
+	}
+	return numbers{
+		messages: "coalesce(t.messages, 0) + c.messages", likes: "coalesce(t.likes, 0) + c.likes",
+		up: "coalesce(t.feedback_up, 0) + c.up", down: "coalesce(t.feedback_down, 0) + c.down",
+		first: active("first_at", "least", "first_active_at") + "lo) END",
+		last:  active("last_at", "greatest", "last_active_at") + "hi) END",
+	}
+}
+
+// numbersOf finds the numbers of the person whose id is the expression id,
+// where the condition mine holds; everything is zero where it does not.
+func (q *query) numbersOf(id, mine string, r *TimeRange) numbers {
+	if r != nil {
+		return q.numbersWithin(id, mine, r, " CROSS JOIN LATERAL (SELECT "+sums+" FROM "+q.deeds(r.cut(), id)+" d WHERE "+mine+") n")
+	}
+	n := totalled(id)
+	n.joins = " LEFT JOIN segue.user_totals t ON t.clerk_id = " + id + " AND " + mine +
+		" CROSS JOIN LATERAL (SELECT " + journal + " FROM segue.unfolded_of(" + id + ") WHERE " + mine + ") c"
+	return n
+}
+
+// numbersOfAll is numbersOf within a range for so many people that counting everyone is cheaper.
+func (q *query) numbersOfAll(id string, r *TimeRange) numbers {
+	return q.numbersWithin(id, "true", r,
+		" LEFT JOIN (SELECT clerk_id, "+sums+" FROM "+q.deeds(r.cut(), "")+" d GROUP BY clerk_id) n ON n.clerk_id = "+id)
+}
+
+// sums adds up deeds.
+const sums = "sum(messages) AS messages, sum(likes) AS likes, sum(up) AS up, sum(down) AS down"
+
+func (q *query) numbersWithin(id, mine string, r *TimeRange, joins string) numbers {
+	end := func(outer, inner string) string {
+		text := outer + "("
+		for i, table := range []string{"public.chat_messages", "public.track_likes", "public.message_feedback"} {
+			sub := &query{viewer: q.viewer, args: q.args, meArg: q.meArg}
+			sub.and("x.clerk_id = ", id)
+			sub.and(mine)
+			sub.within("x.created_at", r)
+			q.args = sub.args
+			if i > 0 {
+				text += ", "
+			}
+			text += "(SELECT " + inner + "(x.created_at) FROM " + table + " x" + sub.conditions() + ")"
+		}
+		return text + ")"
+	}
+	return numbers{
+		joins:    joins,
+		messages: "coalesce(n.messages, 0)", likes: "coalesce(n.likes, 0)", up: "coalesce(n.up, 0)", down: "coalesce(n.down, 0)",
+		first: end("least", "min"), last: end("greatest", "max"),
+	}
+}
+
+// stats reads the columns of numbers.
+func (r *record) stats(s *UserStats) {
+	s.MessageCount, s.LikedTracks, s.FeedbackUp, s.FeedbackDown = r.integer(), r.integer(), r.integer(), r.integer()
+	s.FirstActiveAt, s.LastActiveAt = r.timeOrNull(), r.timeOrNull()
 }
 
 // stats queues the numbers of the given users, in their order: zeros and nulls where there is nothing to see.
@@ -48,30 +128,37 @@ func (l *loader) stats(w *StatsWant, users []string, done func([]UserStats)) {
 	if !l.viewer.Analyst() {
 		mine = "p.id = " + q.me()
 	}
-	part := func(table, extra string) string {
-		sub := newQuery(l.viewer)
-		sub.args = q.args
-		sub.and("x.clerk_id = p.id AND ", mine)
-		sub.within("x.created_at", w.Range)
-		text := "(SELECT count(*) AS n" + extra + ", min(x.created_at) AS lo, max(x.created_at) AS hi FROM " + table + " x" + sub.conditions() + ")"
-		q.args = sub.args
-		return text
+	n := q.numbersOf("p.id", mine, w.Range)
+	q.column("p.ord, ", n.columns())
+	if w.User.row() {
+		n.joins += " LEFT JOIN neon_auth.users_sync u ON u.id = p.id"
+		q.selectUser("u", w.User)
 	}
-	text := "SELECT p.ord, m.n, l.n, f.up, f.n - f.up, least(m.lo, l.lo, f.lo), greatest(m.hi, l.hi, f.hi) FROM unnest(" + keys +
-		"::text[]) WITH ORDINALITY AS p(id, ord), LATERAL " + part("public.chat_messages", "") + " m, LATERAL " +
-		part("public.track_likes", "") + " l, LATERAL " + part("public.message_feedback", ", count(*) FILTER (WHERE x.rating > 0) AS up") + " f"
+	text := "SELECT " + q.columns.String() + " FROM unnest(" + keys + "::text[]) WITH ORDINALITY AS p(id, ord)" + n.joins
 	l.level = append(l.level, statement{text, q.args, func(rows pgx.Rows) error {
 		stats := make([]UserStats, len(users))
-		for rows.Next() {
-			r := record{values: rows.RawValues()}
-			s := &stats[r.integer()-1]
-			s.MessageCount, s.LikedTracks, s.FeedbackUp, s.FeedbackDown = r.integer(), r.integer(), r.integer(), r.integer()
-			s.FirstActiveAt, s.LastActiveAt = r.timeOrNull(), r.timeOrNull()
-		}
 		for i := range stats {
 			stats[i].User = &User{ID: users[i]}
 		}
+		for rows.Next() {
+			r := record{values: rows.RawValues()}
+			s := &stats[r.integer()-1]
+			if r.stats(s); w.User.row() {
+				r.user(w.User, s.User)
+			}
+		}
 		done(stats)
+		if w.User != nil {
+			l.belowUsers(w.User, edges(pointers(stats), func(s *UserStats) *User { return s.User }))
+		}
 		return nil
 	}})
+}
+
+func pointers[T any](rows []T) []*T {
+	list := make([]*T, len(rows))
+	for i := range rows {
+		list[i] = &rows[i]
+	}
+	return list
 }

@@ -102,6 +102,8 @@ var one = sync.OnceValues(func() (*server, error) {
 })
 
 // keep holds the server's pipe to its watcher open: collected, it would close.
+//
+//lint:ignore U1000 it is only ever kept
 var keep *pglocal.Server
 
 func shared(t testing.TB) *server {

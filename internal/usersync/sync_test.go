@@ -222,6 +222,10 @@ func TestSyncTwiceAtOnce(t *testing.T) {
 	if strings.HasSuffix(one.row("user_gone"), "deleted=-") {
 		t.Error("the missing user was not marked")
 	}
+	// Six pages, of which five begin with the last user of the one before.
+	if n := one.number(`select seen from segue.sync_state`); n != 2599+5 {
+		t.Errorf("%d entries were counted: a page was saved twice", n)
+	}
 }
 
 // interruption is where the child process of a kill test is when it dies.
@@ -281,11 +285,17 @@ func (f *fixture) killChildAt(t *testing.T, command, url string, at func(*http.R
 		}
 	}
 	child := childProcess(t, command, url, f.api.URL)
-	<-reached
+	gone := make(chan error, 1)
+	go func() { gone <- child.Wait() }()
+	select {
+	case <-reached:
+	case err := <-gone:
+		t.Fatalf("the process ended before it was killed: %v", err)
+	}
 	if err := child.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	_ = child.Wait() // killed: an error by design
+	<-gone
 	close(release)
 }
 

@@ -16,13 +16,12 @@ comment on table segue.watchers is 'Processes that read segue.events. While ther
 create table segue.events (
   seq      bigint generated always as identity,     -- order among events that became visible together
   xid      xid8 not null default pg_current_xact_id(),
-  at       timestamptz not null default now(),      -- for pruning only
   kind     text not null,                           -- message, feedback, like, stats; session, user
   clerk_id text,                                    -- whose row it is; null for session and user
   id       text not null                            -- the row's id; the person's for stats and user, Clerk's for session
 );
 create index events_xid on segue.events (xid);
-comment on table segue.events is 'What happened lately: ids only, readers read the rows. Segue prunes it.';
+comment on table segue.events is 'What happened lately: ids only, readers read the rows. The watchers prune it.';
 
 -- The lock that silent writers share until their transaction ends, so that a process that starts to watch can wait for
 -- them. While it waits, try_lock fails and everybody after it speaks up: nobody is ever blocked but the watcher.
@@ -86,6 +85,27 @@ language sql security definer set search_path = pg_catalog as $$
 $$;
 -- +goose StatementEnd
 
+-- Where users_sync is Segue's own, whoever marks a person as deleted announces it. Neon's table is left alone; there
+-- the watchers look at their own callers' rows now and then.
+-- +goose StatementBegin
+create function segue.announce_user() returns trigger
+language plpgsql security definer set search_path = pg_catalog as $$
+begin
+  perform segue.announce('user', old.id);
+  return null;
+end $$;
+-- +goose StatementEnd
+-- +goose StatementBegin
+do $$ begin
+  if exists (select from pg_attribute where attrelid = 'neon_auth.users_sync'::regclass and attname = 'id' and attgenerated = '') then
+    create trigger segue_announce_deleted after update of deleted_at on neon_auth.users_sync
+      for each row when (old.deleted_at is null and new.deleted_at is not null) execute function segue.announce_user();
+    create trigger segue_announce_erased after delete on neon_auth.users_sync
+      for each row execute function segue.announce_user();
+  end if;
+end $$;
+-- +goose StatementEnd
+
 create trigger segue_announce_added after insert on public.chat_messages
   referencing new table as fresh for each statement execute function segue.announce_added('message');
 create trigger segue_announce_changed after update on public.chat_messages
@@ -108,6 +128,9 @@ create trigger segue_announce_removed after delete on public.track_likes
   referencing old table as stale for each statement execute function segue.announce_removed();
 
 -- +goose Down
+drop trigger if exists segue_announce_deleted on neon_auth.users_sync;
+drop trigger if exists segue_announce_erased on neon_auth.users_sync;
+drop function segue.announce_user();
 drop trigger segue_announce_added on public.chat_messages;
 drop trigger segue_announce_changed on public.chat_messages;
 drop trigger segue_announce_removed on public.chat_messages;

@@ -1,0 +1,300 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// keep is how long events outlive their reading, and so the longest time without
+// the database after which nothing is lost.
+const keep = 30 * time.Minute
+
+// Waits between attempts to reach the database, before jitter.
+const (
+	firstRetry = 100 * time.Millisecond
+	lastRetry  = 5 * time.Second
+)
+
+// watch keeps a connection until Linger after the last member left, or ctx ends.
+func (h *Hub) watch(ctx context.Context) {
+	ctx, quit := context.WithCancel(ctx)
+	defer quit()
+	if !h.startWatch(quit) {
+		return
+	}
+	defer h.endWatch()
+	w := &watch{hub: h}
+	for retry := firstRetry; ; retry = min(2*retry, lastRetry) {
+		began := w.reached
+		err := w.session(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if w.reached != began { // it worked for a while
+			retry = firstRetry
+		}
+		wait := retry/2 + rand.N(retry)
+		h.config.Logger.WarnContext(ctx, "live: lost the database, will go on from the same place", "cause", err, "retry", wait)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
+	}
+}
+
+// startWatch makes quit what an idle hub calls.
+func (h *Hub) startWatch(quit context.CancelFunc) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.quit = quit
+	return h.members > 0
+}
+
+func (h *Hub) endWatch() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.quit = func() {}
+	select {
+	case <-h.ready:
+		h.ready = make(chan struct{})
+	default:
+	}
+}
+
+func (h *Hub) listening() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	select {
+	case <-h.ready:
+	default:
+		close(h.ready)
+	}
+}
+
+// watch is what outlives a connection: the place, and when it was last known good.
+type watch struct {
+	hub     *Hub
+	conn    *pgx.Conn
+	place   *position
+	reached time.Time // the last completed read
+	renewed time.Time
+	chored  time.Time
+	old     [2]snapshot // taken about half of keep apart; nobody needs what is finished in the first
+}
+
+const (
+	connectTimeout = 5 * time.Second
+	queryTimeout   = 10 * time.Second
+	// tick bounds how long a dead connection, or a deletion in Neon's table, goes unnoticed.
+	tick = 10 * time.Second
+	// farewell is for leaving the database when everything else has ended.
+	farewell = 2 * time.Second
+)
+
+// session is one connection's life. It returns when ctx ends, having left the
+// watchers, or with what went wrong.
+func (w *watch) session(ctx context.Context) error {
+	if err := w.connect(ctx); err != nil {
+		return err
+	}
+	defer w.disconnect(ctx)
+	if err := w.enter(ctx); err != nil {
+		return err
+	}
+	for {
+		if err := w.read(ctx); err != nil {
+			return err
+		}
+		w.hub.listening()
+		if err := w.wait(ctx); err != nil {
+			return err
+		}
+		if err := w.chores(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+func (w *watch) connect(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	config, err := pgx.ParseConfig(w.hub.config.DirectURL)
+	if err != nil {
+		return fmt.Errorf("live: connect: %w", err)
+	}
+	config.RuntimeParams["application_name"] = "segue live"
+	w.conn, err = pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		return fmt.Errorf("live: connect: %w", err)
+	}
+	// A generic plan guesses that a third of the events is new and scans them all.
+	for _, sql := range []string{"set synchronous_commit = on", "set plan_cache_mode = force_custom_plan", "set enable_seqscan = off", "listen segue"} {
+		if _, err := w.conn.Exec(ctx, sql); err != nil {
+			w.disconnect(ctx)
+			return fmt.Errorf("live: connect: %w", err)
+		}
+	}
+	return nil
+}
+
+// disconnect leaves properly when ctx has ended, which means that nobody needs the events any more.
+func (w *watch) disconnect(ctx context.Context) {
+	left := ctx.Err() != nil
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewell)
+	defer cancel()
+	if left && !w.conn.IsClosed() {
+		if err := w.leave(ctx); err != nil {
+			w.hub.config.Logger.WarnContext(ctx, "live: did not sign off; the database believes for a while that somebody watches", "cause", err)
+		}
+	}
+	w.conn.Close(ctx)
+}
+
+// enter makes the writers speak up and finds the place to read from.
+func (w *watch) enter(ctx context.Context) error {
+	if w.place == nil {
+		ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+		defer cancel()
+		first, err := w.header(ctx)
+		if err != nil {
+			return err
+		}
+		w.place, w.old = start(first), [2]snapshot{}
+		return w.register(ctx)
+	}
+	w.place.resume()
+	if time.Since(w.reached) < keep/2 {
+		return w.renew(ctx)
+	}
+	w.hub.endAll(ErrGap)
+	w.place = nil
+	return w.enter(ctx)
+}
+
+// wait returns after a notification or a tick.
+func (w *watch) wait(ctx context.Context) error {
+	waiting, cancel := context.WithTimeout(ctx, tick)
+	defer cancel()
+	_, err := w.conn.WaitForNotification(waiting)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err == nil, errors.Is(err, context.DeadlineExceeded) && !w.conn.IsClosed():
+		return nil
+	default:
+		return fmt.Errorf("live: wait for a notification: %w", err)
+	}
+}
+
+// chores are what must be done from time to time, once a tick at most.
+func (w *watch) chores(ctx context.Context) error {
+	if time.Since(w.chored) < tick {
+		return nil
+	}
+	w.chored = time.Now()
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	if time.Since(w.renewed) > keep/2 {
+		if err := w.renew(ctx); err != nil {
+			return err
+		}
+		if err := w.prune(ctx); err != nil {
+			return err
+		}
+	}
+	return w.lookForDeleted(ctx)
+}
+
+// silentWriters is the advisory lock that 00004_notify.sql's triggers share while they stay silent.
+const silentWriters = 7330004
+
+// register announces this process as a watcher. If it is the first, writers that
+// looked before it came are silent until their transactions end, and are waited
+// for; those after them are not, from the moment the wait begins.
+func (w *watch) register(ctx context.Context) error {
+	w.renewed = time.Now()
+	tag, err := w.conn.Exec(ctx, `insert into segue.watchers (id, until) select $1::uuid, now() + $2::interval
+		where exists (select from segue.watchers where until > now())
+		on conflict (id) do update set until = excluded.until`, w.hub.id, keep)
+	if err != nil || tag.RowsAffected() > 0 {
+		return wrap("register", err)
+	}
+	return pgx.BeginFunc(ctx, w.conn, w.registerFirst)
+}
+
+func (w *watch) registerFirst(tx pgx.Tx) error {
+	ctx, cancel := context.WithTimeout(context.Background(), queryTimeout)
+	defer cancel()
+	_, err := tx.Exec(ctx, "set local lock_timeout = '3s'; savepoint waiting")
+	if err == nil {
+		_, err = tx.Exec(ctx, "select pg_advisory_xact_lock($1)", silentWriters)
+	}
+	if timeout, ok := errors.AsType[*pgconn.PgError](err); ok && timeout.Code == "55P03" {
+		w.hub.config.Logger.Warn("live: a transaction that began before anybody listened goes on; what it writes is not told")
+		_, err = tx.Exec(ctx, "rollback to savepoint waiting")
+	}
+	if err == nil {
+		// The first watcher needs nothing of what the last one left.
+		_, err = tx.Exec(ctx, "delete from segue.events where xid < $1::text::xid8", fmt.Sprint(w.place.seen.min))
+	}
+	if err == nil {
+		_, err = tx.Exec(ctx, `insert into segue.watchers (id, until) values ($1, now() + $2::interval)
+			on conflict (id) do update set until = excluded.until`, w.hub.id, keep)
+	}
+	return wrap("register", err)
+}
+
+// renew says that this process still watches.
+func (w *watch) renew(ctx context.Context) error {
+	tag, err := w.conn.Exec(ctx, "update segue.watchers set until = now() + $2::interval where id = $1 and until > now()", w.hub.id, keep)
+	if err == nil && tag.RowsAffected() == 0 {
+		return w.register(ctx)
+	}
+	w.renewed = time.Now()
+	return wrap("renew", err)
+}
+
+// leave signs off, and takes the events along when nobody else watches.
+func (w *watch) leave(ctx context.Context) error {
+	_, err := w.conn.Exec(ctx, "delete from segue.watchers where id = $1 or until < now()", w.hub.id)
+	if err == nil {
+		_, err = w.conn.Exec(ctx, `delete from segue.events where xid < pg_snapshot_xmin(pg_current_snapshot())
+			and not exists (select from segue.watchers)`)
+	}
+	return wrap("leave", err)
+}
+
+// prune deletes events that everyone has had keep/2 to read.
+func (w *watch) prune(ctx context.Context) error {
+	before := w.old[0].min
+	w.old[0], w.old[1] = w.old[1], w.place.seen
+	_, err := w.conn.Exec(ctx, "delete from segue.events where xid < $1::text::xid8", fmt.Sprint(before))
+	return wrap("prune", err)
+}
+
+// lookForDeleted finds callers who were deleted without an announcement, which is how Neon Auth does it.
+func (w *watch) lookForDeleted(ctx context.Context) error {
+	rows, err := w.conn.Query(ctx, "select id from neon_auth.users_sync where id = any($1) and deleted_at is not null", w.hub.userIDs())
+	if err != nil {
+		return wrap("look for deleted callers", err)
+	}
+	deleted, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	for _, id := range deleted {
+		w.hub.revoke(userDeleted, id)
+	}
+	return wrap("look for deleted callers", err)
+}
+
+func wrap(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("live: %s: %w", what, err)
+}

@@ -1,0 +1,53 @@
+import "graphiql/setup-workers/vite";
+import "./styles";
+import { explorerPlugin } from "@graphiql/plugin-explorer";
+import { createGraphiQLFetcher } from "@graphiql/toolkit";
+import { GraphiQL, HISTORY_PLUGIN } from "graphiql";
+import { useEffect, useMemo, useRef, useState } from "react";
+import { createSocket } from "../api/socket";
+import { type Session, useSession } from "../identity/Session";
+import { Header } from "../page/Header";
+import { useTheme } from "../page/theme";
+import { tour } from "./tour";
+
+const plugins = [explorerPlugin({ showAttribution: false }), HISTORY_PLUGIN];
+
+/** GraphiQL, speaking as whoever the header says. */
+export function Playground() {
+  const theme = useTheme();
+  const fetcher = useFetcher();
+  const [tabs] = useState(() => tour(new Date()));
+  return (
+    <div className="playground">
+      <Header page="playground" />
+      <main aria-label="Playground">
+        <GraphiQL fetcher={fetcher} plugins={plugins} defaultTabs={tabs} forcedTheme={theme} defaultEditorToolsVisibility="variables">
+          <GraphiQL.Logo> </GraphiQL.Logo>
+        </GraphiQL>
+      </main>
+    </div>
+  );
+}
+
+/** One fetcher for good, so that GraphiQL keeps its state when the person changes; who is asking is looked up per request. */
+function useFetcher() {
+  const session = useSession();
+  const latest = useRef<Session>(session);
+  latest.current = session;
+  const socket = useMemo(() => createSocket(() => latest.current.token()), []);
+  useEffect(() => socket.terminate, [socket, session.credential]);
+  return useMemo(
+    () =>
+      createGraphiQLFetcher({
+        url: "/graphql",
+        wsClient: socket,
+        fetch: async (input: RequestInfo | URL, init?: RequestInit) => {
+          const headers = new Headers(init?.headers);
+          const token = await latest.current.token();
+          if (token && !headers.has("authorization")) headers.set("authorization", `Bearer ${token}`);
+          return fetch(input, { ...init, credentials: "same-origin", headers });
+        },
+      }),
+    [socket],
+  );
+}

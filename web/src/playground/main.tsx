@@ -1,0 +1,4 @@
+import { mount } from "../page/mount";
+import { Playground } from "./Playground";
+
+mount(<Playground />, "user");
