@@ -17,6 +17,7 @@ import (
 	"github.com/ai-dj/segue/internal/clerk"
 	"github.com/ai-dj/segue/internal/clerktest"
 	"github.com/ai-dj/segue/internal/store"
+	"github.com/ai-dj/segue/internal/testdb"
 )
 
 var quiet = slog.New(slog.DiscardHandler)
@@ -296,6 +297,48 @@ func TestApply_truncate(t *testing.T) {
 	l.writeAsBefore()
 	if again := l.adopt(adopt.Config{URL: l.url, Truncate: true}); !again.Nothing() {
 		t.Errorf("a good database was emptied:\n%s", text(t, again))
+	}
+}
+
+// What doctor calls orphans: keys were dropped from a good database and rows
+// came in that refer to nobody. The statistics follow the rows that go.
+func TestApply_completesKeysOfAGoodDatabase(t *testing.T) {
+	t.Parallel()
+	for _, shape := range testdb.Shapes() {
+		t.Run(string(shape), func(t *testing.T) {
+			t.Parallel()
+			url := testdb.New(t, shape)
+			pool := testdb.Connect(t, url)
+			testdb.AddUser(t, pool, "user_1", "Ada", "")
+			for _, sql := range []string{
+				`alter table public.chat_messages drop constraint chat_messages_clerk_id_fkey`,
+				`alter table public.message_feedback drop constraint message_feedback_message_id_fkey, add constraint odd foreign key (message_id) references public.chat_messages not valid`,
+				`insert into public.chat_messages (clerk_id, role, content) values ('user_1', 'user', 'stays'), ('user_2', 'user', 'goes'), ('user_2', 'user', 'goes too')`,
+				`insert into public.message_feedback (clerk_id, message_id, rating) select 'user_1', id, 1 from public.chat_messages`,
+			} {
+				if _, err := pool.Exec(t.Context(), sql); err != nil {
+					t.Fatalf("%s: %v", sql, err)
+				}
+			}
+			plan, err := adopt.Apply(t.Context(), adopt.Config{URL: url})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var messages, ratings, aside int
+			if err := pool.QueryRow(t.Context(), `select (select count(*) from public.chat_messages), (select count(*) from public.message_feedback),
+  (select count(*) from segue_orphans.chat_messages) + (select count(*) from segue_orphans.message_feedback)`).Scan(&messages, &ratings, &aside); err != nil {
+				t.Fatal(err)
+			}
+			if messages != 1 || ratings != 1 || aside != 4 {
+				t.Errorf("%d messages, %d ratings, %d aside:\n%s", messages, ratings, aside, text(t, plan))
+			}
+			if drift, err := store.CheckRollups(t.Context(), pool, 10); err != nil || len(drift) > 0 {
+				t.Errorf("statistics: %v, %v", drift, err)
+			}
+			if again, err := adopt.Apply(t.Context(), adopt.Config{URL: url}); err != nil || !again.Nothing() {
+				t.Errorf("again: %v\n%s", err, text(t, again))
+			}
+		})
 	}
 }
 

@@ -149,7 +149,7 @@ func (w *work) setAside(ctx context.Context, t *TablePlan) error {
 	if err != nil {
 		return err
 	}
-	t.Orphans = orphans
+	t.Orphans = strings.ReplaceAll(orphans, `"`, "")
 	copied, err := w.tx.Exec(ctx, fmt.Sprintf("insert into %s select t.*, a.reason, now() from %s t join %s a on a.at = t.ctid where a.reason is not null", orphans, source, tied))
 	if err != nil {
 		return err

@@ -120,8 +120,10 @@ select current_database()::text,
 			detail += " This server also has: " + strings.Join(others, ", ") + "."
 		}
 		d.find("users-sync-other-database", detail, "point DATABASE_URL at the branch and database that has it; if this is the right one: "+make)
+	case tables:
+		d.find("users-sync-missing", "Neon Auth was not enabled when this database or branch was made. Segue does not need it.", make+"; segue adopt --apply does so too, where it is needed first")
 	default:
-		d.find("users-sync-missing", "Neon Auth was never enabled here, which Segue does not need.", make)
+		d.find("users-sync-missing", "Neon Auth was not enabled when this database or branch was made. Segue does not need it.", make)
 	}
 	return nil
 }

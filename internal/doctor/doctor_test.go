@@ -106,9 +106,13 @@ var broken = map[string]struct {
 		d.exec(`create table public.chat_messages (id serial primary key, user_id integer not null, role text, content text, created_at timestamp)`)
 		return d
 	}, []string{"users-sync-missing", "legacy-tables", "migrations-pending"}},
-	"other-database": {func(t *testing.T) *deployment { return newDeployment(t, testdb.Empty(t)) },
+	"other-database": {func(t *testing.T) *deployment {
+		testdb.Empty(t) // the other one
+		return newDeployment(t, testdb.Empty(t))
+	},
 		[]string{"users-sync-other-database", "migrations-pending"}},
 	"neon-branch": {func(t *testing.T) *deployment {
+		testdb.Empty(t) // the other one
 		d := newDeployment(t, testdb.Empty(t))
 		d.env["USERS_SYNC"] = "neon"
 		return d

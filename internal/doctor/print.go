@@ -28,11 +28,14 @@ func (r Report) Print(w io.Writer) error {
 		}
 		b.WriteString("\n")
 	}
-	verdict := "Everything that Segue needs is in order."
-	if !r.OK {
+	verdict := "Everything is in order."
+	switch {
+	case !r.OK:
 		verdict = "Segue does not work right like this."
+	case counts[Warning] > 0:
+		verdict = "Segue works; look at the warnings."
 	}
-	fmt.Fprintf(&b, "%s %d errors, %d warnings.\n", verdict, counts[Error], counts[Warning])
+	fmt.Fprintf(&b, "%s Errors: %d, warnings: %d.\n", verdict, counts[Error], counts[Warning])
 	_, err := io.WriteString(w, b.String())
 	return err
 }
