@@ -174,6 +174,12 @@ func (l *legacy) checkTable(name string, rows []*row, value string, want func(*r
 // writeAsBefore adds rows the way the old programs do.
 func (l *legacy) writeAsBefore() {
 	l.t.Helper()
+	if ref, clerk := l.ownerOf(); ref != "" {
+		var got string
+		if err := l.conn.QueryRow(context.Background(), fmt.Sprintf("insert into public.chat_messages (mark, user_id, role, content) values (0, %s, 'user', 'x') returning clerk_id", ref)).Scan(&got); err != nil || got != clerk {
+			l.t.Errorf("a row with user_id %s only got clerk_id %q, want %q: %v", ref, got, clerk, err)
+		}
+	}
 	for id := range l.people {
 		ref := "null"
 		if l.shape.refs == "clerk" {
@@ -337,6 +343,61 @@ func TestApply_completesKeysOfAGoodDatabase(t *testing.T) {
 			}
 			if again, err := adopt.Apply(t.Context(), adopt.Config{URL: url}); err != nil || !again.Nothing() {
 				t.Errorf("again: %v\n%s", err, text(t, again))
+			}
+		})
+	}
+}
+
+// Shapes that the generator does not make. Each is adopted, migrated, and done.
+func TestApply_oddShapes(t *testing.T) {
+	t.Parallel()
+	const users = "create table users (id serial primary key, clerk_id text unique); insert into users (clerk_id) values ('user_1'), ('user_2');"
+	for name, c := range map[string]struct{ sql, look, want string }{
+		"nothing":    {"select 1", "select count(*)::text from public.chat_messages", "0"},
+		"only users": {users, "select string_agg(id, ' ' order by id) from neon_auth.users_sync", "user_1 user_2"},
+		"only ratings": {users + "create table message_feedback (id serial primary key, user_id int, message_id int, rating int); insert into message_feedback (user_id, message_id, rating) values (1, 1, 1)",
+			"select reason from segue_orphans.message_feedback", "its message does not exist"},
+		"a primary key of two": {users + "create table track_likes (user_id int references users, track_id text, primary key (user_id, track_id)); insert into track_likes values (1, 'a'), (2, 'a')",
+			"select string_agg(clerk_id || track_id, ' ' order by clerk_id) from public.track_likes", "user_1a user_2a"},
+		"enum and default": {users + "create type speaker as enum ('Human', 'DJ'); create table chat_messages (id uuid primary key, user_id int, role speaker not null default 'DJ', content text); insert into chat_messages (id, user_id, content) values (gen_random_uuid(), 1, null)",
+			"with new as (insert into public.chat_messages (clerk_id, content) values ('user_1', '') returning role, content) select string_agg(role || content || created_at::date, ' ') from (select role, content, '1970-01-01'::date created_at from new union all select role, content, created_at from public.chat_messages) x", "assistant1970-01-01 assistant1970-01-01"},
+		"rules about old values": {users + "create table chat_messages (id serial primary key, user_id int, role text check (role in ('USER', 'BOT')), content text, created_at date); insert into chat_messages (user_id, role, created_at) values (1, 'BOT', '2026-01-02')",
+			"select role || (created_at at time zone 'UTC')::text from public.chat_messages", "assistant2026-01-02 00:00:00"},
+		"empty, with little": {"create table chat_messages (id serial primary key); create table message_feedback (id serial); create table track_likes (user_id int)",
+			"select count(*)::text from public.message_feedback", "0"},
+		"Clerk ids as ids of users": {"create table users (id text primary key, name text); insert into users values ('user_9', 'Nina'); create table track_likes (id serial primary key, user_id text references users, track_id int); insert into track_likes (user_id, track_id) values ('user_9', 7)",
+			"select u.name || l.track_id from public.track_likes l join neon_auth.users_sync u on u.id = l.clerk_id", "Nina7"},
+		"clerk_id refers to users": {users + "create table track_likes (id serial primary key, clerk_id text references users (clerk_id), track_id text); insert into track_likes (clerk_id, track_id) values ('user_1', 'a')",
+			"with new as (insert into neon_auth.users_sync (id) values ('user_new')) select string_agg(clerk_id, ' ') from public.track_likes", "user_1"},
+		"ids twice": {users + "create table chat_messages (id int, user_id int, role text, content text); insert into chat_messages values (1, 1, 'user', 'a'), (1, 2, 'user', 'b'); create table message_feedback (id int, user_id int, message_id int, rating int); insert into message_feedback values (1, 1, 1, 1)",
+			"select count(*) || (select reason from segue_orphans.message_feedback) from public.chat_messages", "2its message_id is that of several messages"},
+		"somebody's clerk_id twice": {"create table users (id int, clerk_id text); insert into users values (1, 'user_1'), (1, 'user_2'); create table track_likes (id serial primary key, user_id int, track_id text); insert into track_likes (user_id, track_id) values (1, 'a')",
+			"select reason from segue_orphans.track_likes", "its user_id is in several rows of public.users"},
+		"a column named reason": {users + "create table track_likes (id serial primary key, user_id int, track_id text, reason text); insert into track_likes (user_id, track_id, reason) values (9, 'a', 'catchy')",
+			"select reason || segue_reason from segue_orphans.track_likes", "catchyits user_id is in no row of public.users"},
+		"uuid clerk ids": {users + "create table track_likes (id serial primary key, user_id int, clerk_id uuid, track_id text); insert into track_likes (user_id, clerk_id, track_id) values (2, gen_random_uuid(), 'a')",
+			"select clerk_id from public.track_likes", "user_2"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := &legacy{t: t, url: testdb.Empty(t)}
+			conn, err := pgx.Connect(t.Context(), l.url)
+			if err != nil {
+				t.Fatal(err)
+			}
+			l.conn = conn
+			t.Cleanup(func() { conn.Close(context.Background()) })
+			l.exec(c.sql)
+			l.adopt(adopt.Config{URL: l.url})
+			if err := store.Migrate(t.Context(), l.url, quiet); err != nil {
+				t.Error(err)
+			}
+			var got string
+			if err := conn.QueryRow(t.Context(), c.look).Scan(&got); err != nil || got != c.want {
+				t.Errorf("got %q, want %q: %v", got, c.want, err)
+			}
+			if again := l.adopt(adopt.Config{URL: l.url}); !again.Nothing() {
+				t.Error(text(t, again))
 			}
 		})
 	}

@@ -268,6 +268,14 @@ func (w *work) dropUsers(ctx context.Context, p *Plan) error {
 	if _, err := w.tx.Exec(ctx, "create schema if not exists segue_orphans"); err != nil {
 		return err
 	}
+	for _, t := range w.tables {
+		if !t.filled {
+			continue
+		}
+		if _, err := w.tx.Exec(ctx, fmt.Sprintf("drop trigger %s on public.%s; drop function segue.%s", fillTrigger, ident(t.name), ident("clerk_id_for_"+t.name)), pgx.QueryExecModeSimpleProtocol); err != nil {
+			return err
+		}
+	}
 	_, err := w.tx.Exec(ctx, "alter table public.users set schema segue_orphans")
 	return err
 }

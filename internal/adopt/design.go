@@ -75,6 +75,7 @@ func (w *work) design(t *table, aside int64) *design {
 	d.uniqueKeys()
 	d.foreignKeys(w)
 	d.dependents(aside, w.Truncate)
+	d.fillClerkID(w)
 	if len(d.steps) > 0 && !t.mine {
 		d.block("belongs to another role: run adopt as its owner (DATABASE_DIRECT_URL)")
 	}
@@ -92,7 +93,6 @@ func (d *design) clerkID(aside int64) {
 	switch {
 	case !ok:
 		d.alter(fill, "clerk_id", "added", "add column clerk_id text")
-		d.notes = append(d.notes, fmt.Sprintf("public.%s: programs that add rows must give clerk_id from now on; user_id may be left out", d.name))
 	case c.Generated:
 		d.block(".clerk_id is a generated column: drop its expression (alter column clerk_id drop expression)")
 		return
@@ -343,6 +343,39 @@ func (d *design) freeName(name string) string {
 		name = fmt.Sprintf("%s%d", strings.TrimRight(name, "0123456789"), n)
 	}
 	return name
+}
+
+// fillTrigger lets programs go on that give user_id only.
+const fillTrigger = "segue_fill_clerk_id"
+
+// fillClerkID keeps old writers working: a row that comes with a user_id and
+// without a clerk_id gets the one of that row of public.users.
+func (d *design) fillClerkID(w *work) {
+	if len(d.steps) == 0 || d.filled || !d.has("user_id") {
+		return
+	}
+	old, ok := w.users.idColumn()
+	if !ok || w.DropUsers {
+		d.notes = append(d.notes, fmt.Sprintf("public.%s: programs that add rows must give clerk_id from now on", d.name))
+		return
+	}
+	match := "id = new.user_id"
+	if ref, _ := d.column("user_id"); ref.Kind != old.Kind {
+		match = "lower(id::text) = lower(new.user_id::text)"
+		if old.Kind != "uuid" { // as everywhere: only uuids are the same in any case
+			match = "id::text = new.user_id::text"
+		}
+	}
+	function := "segue." + ident("clerk_id_for_"+d.name)
+	d.do(fasten, "", "", "create schema if not exists segue")
+	d.do(fasten, "", "", `create or replace function %s() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  new.clerk_id := (select min(%s) from public.users where %s);
+  return new;
+end
+$$`, function, w.oldClerkID(), match)
+	d.do(fasten, "", fmt.Sprintf("trigger %s fills clerk_id of rows that are added with a user_id only", fillTrigger),
+		"create trigger %s before insert on public.%s for each row when (new.clerk_id is null) execute function %s()", fillTrigger, ident(d.name), function)
 }
 
 // dependents are things outside the table that its change would break.

@@ -132,6 +132,16 @@ func newLegacy(t testing.TB, seed uint64, s shape, messages int) *legacy {
 	return l
 }
 
+// ownerOf is an old user's id, as a literal, and the Clerk id that it leads to.
+func (l *legacy) ownerOf() (ref, clerk string) {
+	for _, u := range l.oldUser {
+		if l.people[u.clerk] && l.shape.userID != "" && (l.shape.refs == "same" || l.shape.refs == "text") {
+			return "'" + strings.Trim(u.id, "'") + "'", u.clerk
+		}
+	}
+	return "", ""
+}
+
 func (l *legacy) exec(sql string) {
 	l.t.Helper()
 	if _, err := l.conn.Exec(context.Background(), sql); err != nil {

@@ -24,6 +24,7 @@ type table struct {
 	referrers   []string // foreign keys of tables that are not ours
 	unique      [][]string
 	triggers    []string // of others than Segue
+	filled      bool     // has the trigger that fills clerk_id
 	views       []string
 
 	probed
@@ -138,7 +139,8 @@ from pg_class where relnamespace = to_regnamespace('public') and relname = $1 an
 			return nil, err
 		}
 	}
-	return t, nil
+	err = w.tx.QueryRow(ctx, "select exists (select from pg_trigger where tgrelid = $1 and tgname = $2)", oid, fillTrigger).Scan(&t.filled)
+	return t, err
 }
 
 const columnsSQL = `
