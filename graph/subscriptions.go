@@ -101,12 +101,6 @@ func ended(err error) error {
 	return err
 }
 
-// Passing reports whether a failed read of events is worth repeating: live.Config's Temporary.
-func Passing(err error) bool {
-	code := fault.CodeOf(err)
-	return code == fault.Unavailable || code == fault.Timeout
-}
-
 // nobody owns nothing: PostgreSQL's text holds no NUL.
 const nobody = "\x00"
 

@@ -143,7 +143,7 @@ func (a *App) buildUsers(context.Context, Options) (err error) {
 	}
 	a.users, err = usersync.New(usersync.Config{
 		System: store.NewSystem(a.pool, store.UsersMode(a.cfg.UsersSync)), Clerk: client, WebhookSecrets: a.cfg.ClerkWebhookSecrets,
-		EraseAfter: a.cfg.EraseAfter, SyncEvery: a.cfg.SyncEvery, SessionOver: a.auth.Revoke, UserDeleted: a.auth.RevokeUser, Log: a.logger,
+		EraseAfter: &a.cfg.EraseAfter, SyncEvery: a.cfg.SyncEvery, SessionOver: a.auth.Revoke, UserDeleted: a.auth.RevokeUser, Log: a.logger,
 	})
 	if err != nil {
 		return &config.Error{Variable: "CLERK_WEBHOOK_SIGNING_SECRET", Must: err.Error()}
@@ -220,7 +220,9 @@ func (a *App) graphQL(draining <-chan struct{}) (*gqlhttp.Handler, error) {
 }
 
 // join keeps an open socket among the hub's members.
-func (a *App) join(who viewer.Viewer, end func(error)) (leave func()) { return a.hub.Join(who, end).Leave }
+func (a *App) join(who viewer.Viewer, end func(error)) (leave func()) {
+	return a.hub.Join(who, end).Leave
+}
 
 // observe counts an operation, and lets housekeeping use the database while it is awake anyway.
 func (a *App) observe(_ context.Context, o gqlhttp.Outcome) {

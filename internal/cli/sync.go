@@ -34,8 +34,9 @@ func (c syncCmd) Run(ctx context.Context, s Streams) error {
 	log := s.logger(cfg)
 	return s.withPool(func(pool *pgxpool.Pool) error {
 		service, err := usersync.New(usersync.Config{
-			System: store.NewSystem(pool, store.UsersMode(cfg.UsersSync)),
-			Clerk:  clerk.New(clerk.Config{SecretKey: cfg.ClerkSecretKey, URL: cfg.ClerkAPIURL}), Log: log,
+			System:     store.NewSystem(pool, store.UsersMode(cfg.UsersSync)),
+			Clerk:      clerk.New(clerk.Config{SecretKey: cfg.ClerkSecretKey, URL: cfg.ClerkAPIURL}),
+			EraseAfter: &cfg.EraseAfter, Log: log,
 		})
 		if err != nil {
 			return err

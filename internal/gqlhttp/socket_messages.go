@@ -24,6 +24,7 @@ type message struct {
 	Payload json.RawMessage
 }
 
+//lint:ignore ST1005 it is the reason of a close frame, worded as the reference words it
 var errMessage = errors.New("Invalid message received")
 
 func parseMessage(text []byte) (m message, err error) {
@@ -309,7 +310,7 @@ func (s *socket) next(id string, resp *graphql.Response) {
 // fail sends what kept an operation from running.
 func (s *socket) fail(id string, f *Failure) {
 	var errs bytes.Buffer
-	appendJSON(&errs, presentable(f.Errors))
+	appendJSON(&errs, f.Errors)
 	s.write(frame("error", id, errs.Bytes()))
 }
 

@@ -78,7 +78,7 @@ func (q *query) numbersOf(id, mine string, r *TimeRange) numbers {
 	}
 	n := totalled(id)
 	n.joins = " LEFT JOIN segue.user_totals t ON t.clerk_id = " + id + " AND " + mine +
-		" CROSS JOIN LATERAL (SELECT " + journal + " FROM segue.unfolded_of(" + id + ") WHERE " + mine + ") c"
+		" CROSS JOIN LATERAL (SELECT " + journal + " FROM segue.user_changes WHERE clerk_id = " + id + " AND " + mine + ") c"
 	return n
 }
 

@@ -76,21 +76,13 @@ language sql stable as $$
 $$;
 -- +goose StatementEnd
 
--- The journal as readers want it: all that is not folded, and one person's part. PostgreSQL plans for a table as it finds
--- it, and this one it mostly finds empty: left alone it would keep a plan that reads the whole table, dead rows and all.
+-- The journal as readers want it: all that is not folded. PostgreSQL plans for a table as it finds it, and this one it
+-- mostly finds empty: left alone it would keep a plan that reads the whole table, dead rows and all.
 -- +goose StatementBegin
 create function segue.unfolded_users() returns setof segue.user_changes
 language plpgsql stable rows 250 set enable_seqscan = off as $$
 begin
   return query select * from segue.user_changes where xid >= segue.unfolded_from();
-end
-$$;
--- +goose StatementEnd
--- +goose StatementBegin
-create function segue.unfolded_of(person text) returns setof segue.user_changes
-language plpgsql stable rows 1 set enable_seqscan = off as $$
-begin
-  return query select * from segue.user_changes where clerk_id = person;
 end
 $$;
 -- +goose StatementEnd
@@ -121,8 +113,8 @@ $$;
 
 -- Folds the journal into the totals, unless somebody else is at it: it never waits. A person's changes are folded all
 -- together: then, where none of them took anything away, the first and last deed follow from the journal; where one did,
--- they are looked up. A snapshot that is older than the lock would fold what another transaction has folded already, so
--- only READ COMMITTED folds.
+-- they are looked up. A snapshot older than the lock would still see what another has folded since, and fail; so only READ
+-- COMMITTED folds.
 -- +goose StatementBegin
 create function segue.fold() returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off as $$
@@ -522,7 +514,7 @@ drop trigger segue_count_added on public.track_likes;
 drop trigger segue_count_changed on public.track_likes;
 drop trigger segue_count_removed on public.track_likes;
 drop trigger segue_count_truncated on public.track_likes;
-drop function segue.unfolded_users(), segue.unfolded_of(text), segue.unfolded_tracks(), segue.unfolded_from(),
+drop function segue.unfolded_users(), segue.unfolded_tracks(), segue.unfolded_from(),
   segue.add_messages(), segue.add_feedback(), segue.add_likes(),
   segue.count_messages(), segue.count_feedback(), segue.count_likes(), segue.must_read_committed(text),
   segue.user_hours(), segue.fold(), segue.recount_users(text[]), segue.recount_tracks(), segue.wait_to_recount(),
