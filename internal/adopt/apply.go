@@ -58,6 +58,10 @@ func (c Config) step(format string, args ...any) {
 // whoever comes after it waits behind it.
 func setLimits(ctx context.Context, tx pgx.Tx, lockTimeout time.Duration) error {
 	timeout := fmt.Sprintf("%dms", cmp.Or(lockTimeout, 10*time.Second).Milliseconds())
+	// Deferred checks would leave the tables unalterable after rows have moved.
+	if _, err := tx.Exec(ctx, "set constraints all immediate"); err != nil {
+		return err
+	}
 	_, err := tx.Exec(ctx, `select set_config('lock_timeout', $1, true), set_config('statement_timeout', '0', true),
   set_config('idle_in_transaction_session_timeout', '0', true)`, timeout)
 	return err

@@ -2,7 +2,6 @@ package adopt
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -180,8 +179,4 @@ func (t *table) newDefault(w want, c column) string {
 		return "(" + c.Default + ")::text"
 	}
 	return t.defaults[w.name]
-}
-
-func ours(name string) bool {
-	return slices.ContainsFunc(specs, func(s spec) bool { return s.table == name })
 }

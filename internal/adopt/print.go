@@ -1,7 +1,6 @@
 package adopt
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -49,11 +48,15 @@ func (p *Plan) Print(out io.Writer) error {
 }
 
 func (p *Plan) last() string {
+	next := "Next: segue migrate up"
+	if p.Mode == store.ModeSegue {
+		next += ", then segue sync"
+	}
 	switch {
 	case p.Applied:
-		return "\nNext: segue migrate up"
+		return "\n" + next
 	case p.Nothing():
-		return "\nNothing to adopt. Next: segue migrate up"
+		return "\nNothing to adopt. " + next
 	case len(p.Blockers) > 0:
 		return ""
 	}
@@ -86,7 +89,9 @@ func (t *TablePlan) print(applied bool, line func(string, ...any)) {
 			same = append(same, c.Name)
 		}
 	}
-	line("  columns kept\t%s", cmp.Or(strings.Join(same, ", "), "none"))
+	if len(same) > 0 {
+		line("  columns kept\t%s", strings.Join(same, ", "))
+	}
 	for _, c := range t.Columns {
 		if c.Fate != "kept" {
 			line("  column %s\t%s", c.Name, c.Fate)

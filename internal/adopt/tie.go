@@ -3,7 +3,6 @@ package adopt
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -340,14 +339,12 @@ where btrim(t.%[2]s::text) like 'user\_%%' and not exists (select from segue_peo
 	for _, batch := range batches(ids, clerk.BatchSize) {
 		users, err := w.Clerk.UsersByID(ctx, batch)
 		if err != nil {
-			return nil, fmt.Errorf("ask Clerk for users that the database does not know: %w", errors.Join(err, errUnset))
+			return nil, fmt.Errorf("ask Clerk for users that the database does not know (unset CLERK_SECRET_KEY to set their rows aside instead): %w", err)
 		}
 		found = append(found, users...)
 	}
 	return found, nil
 }
-
-var errUnset = errors.New("unset CLERK_SECRET_KEY to set their rows aside instead")
 
 // batches are the distinct ids, at most size together.
 func batches(ids []string, size int) [][]string {

@@ -366,6 +366,12 @@ func TestDocs_listAll(t *testing.T) {
 	if ids := doctor.IDs(); !slices.Equal(listed, ids) {
 		t.Errorf("docs/doctor.md lists\n%v\nthere are\n%v", listed, ids)
 	}
+	for _, name := range []string{"good", "not-syncing"} {
+		transcript, err := os.ReadFile(filepath.Join("testdata", name+".txt"))
+		if err != nil || !strings.Contains(string(text), string(transcript)) {
+			t.Errorf("docs/doctor.md does not show testdata/%s.txt as it is: %v", name, err)
+		}
+	}
 	made := []string{"database-version", "check-incomplete"} // what takes another server
 	for _, c := range broken {
 		made = append(made, c.want...)
