@@ -129,7 +129,7 @@ func (a *App) revoked(kind, id string) {
 // temporary tells a failure that will pass from one that will come again.
 func temporary(err error) bool {
 	switch fault.CodeOf(err) {
-	case fault.Unavailable, fault.Timeout, fault.Internal:
+	case fault.Unavailable, fault.Timeout:
 		return true
 	}
 	return false
@@ -271,9 +271,16 @@ func (a *App) Run(ctx context.Context) error {
 	defer a.close()
 	a.logger.Info("serving", "addr", a.Addr().String())
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return a.server.Run(ctx) })
+	// What requests and sockets lean on goes on until they have drained: without
+	// the hub all subscriptions would end in one instant.
+	behind, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	group.Go(func() error {
+		defer stop()
+		return a.server.Run(ctx)
+	})
 	for _, run := range a.runs {
-		group.Go(func() error { return run(ctx) })
+		group.Go(func() error { return run(behind) })
 	}
 	err := group.Wait()
 	a.logger.Info("stopped")

@@ -114,9 +114,9 @@ func (b *board) rows(p part, backward bool, limit int) string {
 	from, where := b.people()
 	var n numbers
 	if b.q.viewer.Analyst() && b.list.UserIDs == nil {
-		n = b.q.numbersOfAll("u.id", b.list.Range)
+		n = b.q.numbersOfAll("u.id", b.list.Range, b.list.span())
 	} else {
-		n = b.q.numbersOf("u.id", "true", b.list.Range)
+		n = b.q.numbersOf("u.id", "true", b.list.Range, b.list.span())
 	}
 	rank := n.rank(b.list.OrderBy)
 	return "SELECT u.id, " + n.columns() + ", " + rank + " AS rank" + from + n.joins + where + p.conditions(rank, "u.id") +
@@ -125,7 +125,7 @@ func (b *board) rows(p part, backward bool, limit int) string {
 
 // ranked is rows for everyone over all time.
 func (b *board) ranked(p part, backward bool, limit int) string {
-	n := totalled("c.clerk_id")
+	n := totalled("c.clerk_id", b.list.span())
 	stored := b.stored()
 	const folded = "t.messages, t.likes, t.feedback_up, t.feedback_down, t.first_active_at, t.last_active_at"
 	size := " LIMIT " + strconv.Itoa(limit)

@@ -140,7 +140,7 @@ const samplePeople = `picked AS MATERIALIZED (
 
 func checkPeople() string {
 	q := &query{}
-	n := q.numbersOf("s.id", "true", nil)
+	n := q.numbersOf("s.id", "true", nil, true)
 	return `WITH ` + samplePeople + `, kept AS (
   SELECT s.id, ` + n.messages + ` AS messages, ` + n.likes + ` AS likes, ` + n.up + ` AS up, ` + n.down + ` AS down, ` + n.first + ` AS lo, ` + n.last + ` AS hi
   FROM picked s` + n.joins + `

@@ -143,17 +143,17 @@ func statsEqualRecount(t *testing.T, pool *pgxpool.Pool, r *rand.Rand) {
 				continue
 			}
 			want := ranked(of, people, in, by)
-			got := userStats(t, pool, &store.UserStatsList{PageWant: everything, Range: in, OrderBy: by})
+			got := userStats(t, pool, &store.UserStatsList{Span: true, PageWant: everything, Range: in, OrderBy: by})
 			same(t, "userStats by "+string(by), got, want)
 			some := people[1:4]
-			got = userStats(t, pool, &store.UserStatsList{PageWant: everything, UserIDs: some, Range: in, OrderBy: by})
+			got = userStats(t, pool, &store.UserStatsList{Span: true, PageWant: everything, UserIDs: some, Range: in, OrderBy: by})
 			same(t, "userStats of some by "+string(by), got, ranked(of, some, in, by))
 		}
 		if in != nil && hasInfinite(deeds) && (in.From == nil || in.To == nil) {
 			continue
 		}
 		for _, one := range ranked(of, people, in, store.ByMessageCount) {
-			u, err := s.User(ctx, analyst, one.User.ID, &store.UserWant{Stats: []*store.StatsWant{{Range: in}}})
+			u, err := s.User(ctx, analyst, one.User.ID, &store.UserWant{Stats: []*store.StatsWant{{Span: true, Range: in}}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -268,7 +268,7 @@ var kinds = map[store.UserStatsOrder]func(store.UserStats) page.Key{
 func pages(t *testing.T, pool *pgxpool.Pool, by store.UserStatsOrder, in *store.TimeRange, backward bool, total int64) []store.UserStats {
 	t.Helper()
 	s := store.New(store.Config{Pool: pool})
-	list := &store.UserStatsList{PageWant: everything, Range: in, OrderBy: by}
+	list := &store.UserStatsList{Span: true, PageWant: everything, Range: in, OrderBy: by}
 	list.Window = page.Window{Size: 4, Backward: backward}
 	var all []store.UserStats
 	for first := true; ; first = false {
@@ -323,16 +323,16 @@ func TestStatsScope(t *testing.T) {
 			me := viewer.User("user_me", "sess_1", false)
 			march := store.TimeRange{From: when("2026-03-01T00:00:00Z"), To: when("2026-03-02T00:00:00Z")}
 			for _, in := range []*store.TimeRange{nil, &march} {
-				if got := statIDs(t, s, me, &store.UserStatsList{PageWant: everything, Range: in}); !slices.Equal(got, []string{"user_me"}) {
+				if got := statIDs(t, s, me, &store.UserStatsList{Span: true, PageWant: everything, Range: in}); !slices.Equal(got, []string{"user_me"}) {
 					t.Errorf("a user's leaderboard: %v", got)
 				}
-				if got := statIDs(t, s, me, &store.UserStatsList{PageWant: everything, Range: in, UserIDs: []string{"user_other"}}); len(got) != 0 {
+				if got := statIDs(t, s, me, &store.UserStatsList{Span: true, PageWant: everything, Range: in, UserIDs: []string{"user_other"}}); len(got) != 0 {
 					t.Errorf("a user's leaderboard of another: %v", got)
 				}
-				if got := statIDs(t, s, analyst, &store.UserStatsList{PageWant: everything, Range: in}); !slices.Equal(got, []string{"user_other", "user_me"}) {
+				if got := statIDs(t, s, analyst, &store.UserStatsList{Span: true, PageWant: everything, Range: in}); !slices.Equal(got, []string{"user_other", "user_me"}) {
 					t.Errorf("an analyst's leaderboard: %v", got)
 				}
-				if got := statIDs(t, s, analyst, &store.UserStatsList{PageWant: everything, Range: in, UserIDs: []string{}}); len(got) != 0 {
+				if got := statIDs(t, s, analyst, &store.UserStatsList{Span: true, PageWant: everything, Range: in, UserIDs: []string{}}); len(got) != 0 {
 					t.Errorf("a leaderboard of nobody: %v", got)
 				}
 				for _, c := range []struct {
@@ -340,7 +340,7 @@ func TestStatsScope(t *testing.T) {
 					id   string
 					want int64
 				}{{me, "user_me", 1}, {me, "user_other", 0}, {analyst, "user_other", 2}, {analyst, "user_gone", 3}} {
-					u, err := s.User(ctx, c.v, c.id, &store.UserWant{Stats: []*store.StatsWant{{Range: in}}})
+					u, err := s.User(ctx, c.v, c.id, &store.UserWant{Stats: []*store.StatsWant{{Span: true, Range: in}}})
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -372,7 +372,7 @@ func TestStatsScope(t *testing.T) {
 				if name == "anonymous" {
 					want = fault.Unauthenticated
 				}
-				_, stats := s.UserStats(ctx, v, &store.UserStatsList{PageWant: everything})
+				_, stats := s.UserStats(ctx, v, &store.UserStatsList{Span: true, PageWant: everything})
 				_, tracks := s.TopTracks(ctx, v, nil, 10)
 				_, points := s.Activity(ctx, v, activity)
 				for _, err := range []error{stats, tracks, points} {
