@@ -322,7 +322,7 @@ func steadily(s string) string {
 	for _, r := range []struct{ pattern, with string }{
 		{`\bt_[a-z0-9]{20,}`, "the_database"}, {`\br_[a-z0-9]{20,}`, "the_role"}, {`This server also has: [^.]*\.`, "This server also has: other_database."},
 		{`127\.0\.0\.1:\d{2,}`, "127.0.0.1:PORT"}, {`It is -?[0-9hms]+ off`, "It is 500h off"}, {`\d{4}-\d\d-\d\dT[0-9:]+Z`, "2026-01-01T00:00:00Z"},
-		{`failed to connect.*`, "failed to connect"},
+		{`00001_tables\.sql(, \d+_\w+\.sql)*`, "00001_tables.sql, …"}, {`failed to connect.*`, "failed to connect"},
 	} {
 		s = regexp.MustCompile(r.pattern).ReplaceAllString(s, r.with)
 	}
