@@ -4,10 +4,13 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"os"
+	"syscall"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
@@ -160,7 +163,13 @@ func (a *App) listen(ctx context.Context, _ Options) (err error) {
 	if a.cfg.AdminAddr == "" {
 		return nil
 	}
-	if a.admin, err = lc.Listen(ctx, "tcp", a.cfg.AdminAddr); err != nil {
+	a.admin, err = lc.Listen(ctx, "tcp", a.cfg.AdminAddr)
+	switch {
+	case err == nil:
+	case a.cfg.AdminAddr == config.DefaultAdminAddr && errors.Is(err, syscall.EADDRINUSE):
+		// Nobody asked for this very port, and a second gateway on a machine should start.
+		a.logger.Warn("no metrics: the default ADMIN_ADDR is taken", "addr", a.cfg.AdminAddr)
+	default:
 		return fmt.Errorf("ADMIN_ADDR: %w", err)
 	}
 	return nil
@@ -187,7 +196,8 @@ func (a *App) buildServer(_ context.Context, opts Options) error {
 			close(draining)
 			handler.Drain(ctx)
 		},
-		Metrics: a.metrics, Tracing: a.tracing, Logger: a.logger,
+		WriteTimeout: a.cfg.RequestTimeout + writeSlack,
+		Metrics:      a.metrics, Tracing: a.tracing, Logger: a.logger,
 	}
 	if a.cfg.Introspection {
 		c.SDL = graph.SDL()
@@ -195,6 +205,10 @@ func (a *App) buildServer(_ context.Context, opts Options) error {
 	a.server = httpd.New(c)
 	return nil
 }
+
+// writeSlack is how long a request may take beyond its operation: its body comes
+// slowly, its answer goes slowly.
+const writeSlack = 45 * time.Second
 
 // graphQL is the handler of /graphql.
 func (a *App) graphQL(draining <-chan struct{}) (*gqlhttp.Handler, error) {
