@@ -264,14 +264,19 @@ func trustedDocuments(path string) (*gqlhttp.TrustedDocuments, error) {
 // Addr is where the gateway listens.
 func (a *App) Addr() net.Addr { return a.listener.Addr() }
 
-// Run serves until ctx ends and everything has stopped.
+// Run serves until ctx ends and everything has stopped. What serves the requests
+// in flight (keys, the hub) stops after them.
 func (a *App) Run(ctx context.Context) error {
 	defer a.close()
 	a.logger.Info("serving", "addr", a.Addr().String())
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return a.server.Run(ctx) })
+	drained, stop := context.WithCancel(context.WithoutCancel(ctx))
+	group.Go(func() error {
+		defer stop()
+		return a.server.Run(ctx)
+	})
 	for _, run := range a.runs {
-		group.Go(func() error { return run(ctx) })
+		group.Go(func() error { return run(drained) })
 	}
 	err := group.Wait()
 	a.logger.Info("stopped")

@@ -29,7 +29,7 @@ func (s *Store) load(ctx context.Context, l *loader) error {
 	for l.err == nil && len(l.level) > 0 {
 		stmts := l.level
 		l.level = nil
-		if err := s.run(ctx, false, stmts...); err != nil {
+		if err := s.run(ctx, func() { l.level = nil }, stmts...); err != nil {
 			return err
 		}
 	}

@@ -103,7 +103,7 @@ func (g *gateway) start() {
 	select {
 	case g.addr = <-addr:
 	case <-done:
-		g.t.Fatalf("segue serve: %v: %s", g.exit, g.log)
+		g.t.Fatalf("segue serve: %v: %s", g.exit, g.log.last(3))
 	}
 }
 
@@ -181,6 +181,12 @@ func (l *logFile) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.String()
+}
+
+// last is the end of what it said.
+func (l *logFile) last(n int) string {
+	lines := strings.Split(strings.TrimSpace(l.String()), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }
 
 // answer is what a caller got.

@@ -3,7 +3,6 @@ package faults
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/url"
 	"slices"
 	"strconv"
@@ -148,7 +147,8 @@ var outages = []struct {
 		s.server.Signal(syscall.SIGSTOP)
 		return func() { s.server.Signal(syscall.SIGCONT) }
 	}},
-	{"all backends terminated", nil, func(t *testing.T, s *stage) func() {
+	// A write that was under way may or may not have been done: only its caller can tell.
+	{"all backends terminated", []string{"UNAVAILABLE"}, func(t *testing.T, s *stage) func() {
 		s.terminate(t)
 		return func() {}
 	}},
@@ -278,7 +278,7 @@ func (s *stage) firstServed(t *testing.T, over time.Time) time.Time {
 			return time.Now()
 		}
 	}
-	t.Fatalf("not served 20 s after the outage: %s\n%s", s.send(), s.log)
+	t.Fatalf("not served 20 s after the outage: %s\n%s", s.send(), s.log.last(6))
 	return time.Time{}
 }
 
@@ -308,9 +308,6 @@ func check(t *testing.T, answers []answer, codes []string) {
 		if t.Failed() {
 			return
 		}
-	}
-	if len(codes) > 0 && len(told) == 0 {
-		t.Error("nobody noticed the outage")
 	}
 }
 
@@ -344,14 +341,4 @@ func milliseconds(d time.Duration) string {
 		return "–"
 	}
 	return strconv.FormatInt(d.Milliseconds(), 10) + " ms"
-}
-
-// port is the server's, for those who go there by another road.
-func (s *stage) port(t *testing.T) string {
-	t.Helper()
-	_, port, err := net.SplitHostPort(s.net.target)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
 }

@@ -15,6 +15,7 @@ type proxy struct {
 
 	mu    sync.Mutex
 	delay time.Duration // of every piece, each way
+	swift chan struct{} // closed when the delay ends
 	open  chan struct{} // closed while pieces pass
 	cut   bool          // new connections are refused, as far as TCP lets us
 	conns map[net.Conn]struct{}
@@ -42,7 +43,7 @@ func newProxy(t *testing.T, target string) *proxy {
 func (p *proxy) slow(d time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.delay = d
+	p.delay, p.swift = d, make(chan struct{})
 }
 
 // hold lets nothing through, and tells nobody: a cable pulled far away.
@@ -64,7 +65,11 @@ func (p *proxy) sever() {
 func (p *proxy) heal() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.delay, p.cut = 0, false
+	p.cut = false
+	if p.delay > 0 {
+		p.delay = 0
+		close(p.swift)
+	}
 	select {
 	case <-p.open:
 	default:
@@ -83,10 +88,24 @@ func (p *proxy) reset() {
 	clear(p.conns)
 }
 
-func (p *proxy) state() (time.Duration, <-chan struct{}, bool) {
+// passage waits until a piece that came now may pass.
+func (p *proxy) passage() {
+	p.mu.Lock()
+	delay, swift, open := p.delay, p.swift, p.open
+	p.mu.Unlock()
+	if delay > 0 {
+		select {
+		case <-time.After(delay):
+		case <-swift:
+		}
+	}
+	<-open
+}
+
+func (p *proxy) refuses() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.delay, p.open, p.cut
+	return p.cut
 }
 
 func (p *proxy) accept() {
@@ -95,7 +114,7 @@ func (p *proxy) accept() {
 		if err != nil {
 			return
 		}
-		if _, _, cut := p.state(); cut {
+		if p.refuses() {
 			_ = near.(*net.TCPConn).SetLinger(0)
 			_ = near.Close()
 			continue
@@ -125,9 +144,7 @@ func (p *proxy) pipe(from, to net.Conn) {
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := from.Read(buf)
-		delay, open, _ := p.state()
-		time.Sleep(delay)
-		<-open
+		p.passage()
 		if n > 0 {
 			if _, err := to.Write(buf[:n]); err != nil {
 				return
