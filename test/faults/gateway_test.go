@@ -101,7 +101,10 @@ func (g *gateway) start() {
 	addr := make(chan string, 1)
 	go g.log.read(r, addr)
 	select {
-	case g.addr = <-addr:
+	case at := <-addr:
+		if g.addr != at { // it stays, and callers read it meanwhile
+			g.addr = at
+		}
 	case <-done:
 		g.t.Fatalf("segue serve: %v: %s", g.exit, g.log.last(3))
 	}
@@ -215,8 +218,24 @@ var client = &http.Client{Timeout: time.Minute, Transport: &http.Transport{MaxId
 
 // ask sends an operation as the user.
 func (g *gateway) ask(ctx context.Context, user, query string, variables map[string]any) answer {
-	return ask(ctx, "http://"+g.addr, clerktest.Token(key(), clerktest.User(user)), query, variables)
+	return ask(ctx, "http://"+g.addr, token(user), query, variables)
 }
+
+// token is a session token of the user's, made once in half of its minute.
+func token(user string) string {
+	type made struct {
+		at    time.Time
+		token string
+	}
+	if m, ok := tokens.Load(user); ok && time.Since(m.(made).at) < 30*time.Second {
+		return m.(made).token
+	}
+	m := made{time.Now(), clerktest.Token(key(), clerktest.User(user))}
+	tokens.Store(user, m)
+	return m.token
+}
+
+var tokens sync.Map
 
 func ask(ctx context.Context, base, token, query string, variables map[string]any) (a answer) {
 	body, err := json.Marshal(map[string]any{"query": query, "variables": variables})

@@ -86,6 +86,46 @@ func (s *stage) freeze(t *testing.T) (thaw func()) {
 	return func() { all(syscall.SIGCONT) }
 }
 
+// lock makes everyone who needs the messages wait.
+func (s *stage) lock(t *testing.T) pgx.Tx {
+	t.Helper()
+	tx, err := s.admin.Begin(context.Background())
+	if err == nil {
+		_, err = tx.Exec(context.Background(), "lock table public.chat_messages in access exclusive mode")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tx
+}
+
+func (s *stage) unlock(t *testing.T, tx pgx.Tx) {
+	t.Helper()
+	if err := tx.Rollback(context.Background()); err != nil {
+		t.Error(err)
+	}
+}
+
+// waitFor returns when n of callers' queries (each tells whether its caller is
+// gone) are running in PostgreSQL. Whoever holds the lock that they wait for lends
+// its transaction.
+func (s *stage) waitFor(t *testing.T, tx pgx.Tx, n int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	for {
+		var running int
+		if err := tx.QueryRow(ctx, `select count(*) from pg_stat_clear_snapshot(), pg_stat_activity
+			where datname = current_database() and application_name = 'segue' and state = 'active' and query like '%gone%'`).Scan(&running); err != nil {
+			t.Fatalf("there should be %d queries running, there are %d: %v\n%s", n, running, err, s.log.last(5))
+		}
+		if running == n {
+			return
+		}
+		time.Sleep(5 * time.Millisecond) // pg_stat_activity gives no signal
+	}
+}
+
 const (
 	readQuery = `{ chatMessages(first: 5) { totalCount nodes: edges { node { id feedback { totalCount edges { node { id } } } } } } }`
 	sendQuery = `mutation ($input: SendChatMessageInput!) { sendChatMessage(input: $input) { chatMessage { id } } }`
@@ -154,14 +194,8 @@ var outages = []struct {
 	}},
 	{"connections exhausted", []string{"UNAVAILABLE"}, exhaust},
 	{"a table locked", []string{"UNAVAILABLE", "TIMEOUT"}, func(t *testing.T, s *stage) func() {
-		tx, err := s.admin.Begin(context.Background())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := tx.Exec(context.Background(), "lock table public.chat_messages in access exclusive mode"); err != nil {
-			t.Fatal(err)
-		}
-		return func() { _ = tx.Rollback(context.Background()) }
+		tx := s.lock(t)
+		return func() { s.unlock(t, tx) }
 	}},
 	{"failover to a read-only server", []string{"UNAVAILABLE"}, func(t *testing.T, s *stage) func() {
 		database := pgx.Identifier{strings.TrimPrefix(parse(t, s.url).Path, "/")}.Sanitize()

@@ -12,8 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/ai-dj/segue/internal/testdb"
 )
 
@@ -144,14 +142,8 @@ func carriesStatements(t *testing.T) bool {
 // is in PostgreSQL after its caller knows.
 func (s *stage) timesOut(t *testing.T) time.Duration {
 	t.Helper()
-	tx, err := s.admin.Begin(context.Background())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = tx.Rollback(context.Background()) }()
-	if _, err := tx.Exec(context.Background(), "lock table public.chat_messages in access exclusive mode"); err != nil {
-		t.Fatal(err)
-	}
+	tx := s.lock(t)
+	defer s.unlock(t, tx)
 	a := s.read()
 	told := time.Now()
 	if a.status != 504 || a.code != "TIMEOUT" || a.took > requestTimeout+slack {
@@ -159,22 +151,4 @@ func (s *stage) timesOut(t *testing.T) time.Duration {
 	}
 	s.waitFor(t, tx, 0)
 	return time.Since(told)
-}
-
-// waitFor returns when n of the gateway's queries are waiting for a lock.
-func (s *stage) waitFor(t *testing.T, tx pgx.Tx, n int) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	for {
-		var waiting int
-		if err := tx.QueryRow(ctx, `select count(*) from pg_stat_activity, pg_stat_clear_snapshot()
-			where datname = current_database() and application_name = 'segue' and state = 'active'`).Scan(&waiting); err != nil {
-			t.Fatalf("waiting for %d queries, there are %d: %v\n%s", n, waiting, err, s.log.last(5))
-		}
-		if waiting == n {
-			return
-		}
-		time.Sleep(5 * time.Millisecond) // pg_stat_activity gives no signal
-	}
 }
