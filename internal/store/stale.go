@@ -2,10 +2,10 @@ package store
 
 import (
 	"crypto/tls"
+	"net"
 	"syscall"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -22,13 +22,12 @@ const (
 // the server closed while it rested has something to read; to find that out by
 // sending a write on it would leave open whether the write was done.
 func doubtful(p pgxpool.ShouldPingParams) bool {
-	return p.IdleDuration > pingAfter || p.IdleDuration > peekAfter && spoke(p.Conn)
+	return p.IdleDuration > pingAfter || p.IdleDuration > peekAfter && spoke(p.Conn.PgConn().Conn())
 }
 
 // spoke reports whether there is something to read on a connection at rest: the
 // server's last words, the end of the stream, or news that a ping can consume.
-func spoke(c *pgx.Conn) bool {
-	conn := c.PgConn().Conn()
+func spoke(conn net.Conn) bool {
 	if encrypted, ok := conn.(*tls.Conn); ok {
 		conn = encrypted.NetConn()
 	}
@@ -41,10 +40,10 @@ func spoke(c *pgx.Conn) bool {
 		return true
 	}
 	var peekErr error
-	err = raw.Read(func(fd uintptr) bool {
+	// Not raw.Read, which waits its turn: pgx may have left a read of its own pending.
+	err = raw.Control(func(fd uintptr) {
 		var one [1]byte
 		_, _, peekErr = syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-		return true // do not wait for more
 	})
 	return err != nil || peekErr != syscall.EAGAIN && peekErr != syscall.EINTR
 }

@@ -24,6 +24,7 @@ type stage struct {
 	server *testdb.PrivateServer
 	admin  *pgxpool.Pool // straight to the server, as its superuser
 	url    string        // the database, as its superuser
+	role   *url.URL      // the database, as the gateway, by the straight road
 	net    *proxy
 }
 
@@ -36,10 +37,11 @@ func newStage(t *testing.T, settings ...string) *stage {
 	s := &stage{server: server, url: server.New(testdb.Plain)}
 	s.admin = testdb.Connect(t, s.url)
 	testdb.AddUser(t, s.admin, ada, "Ada", "")
-	role := parse(t, testdb.Role(t, s.url))
-	s.net = newProxy(t, role.Host)
-	role.Host = s.net.addr
-	s.gateway = serve(t, role.String(), settings...)
+	s.role = parse(t, testdb.Role(t, s.url))
+	s.net = newProxy(t, s.role.Host)
+	through := *s.role
+	through.Host = s.net.addr
+	s.gateway = serve(t, through.String(), settings...)
 	return s
 }
 

@@ -107,8 +107,8 @@ func TestPgBouncer(t *testing.T) {
 			s := &stage{server: server, url: server.New(testdb.Plain)}
 			s.admin = testdb.Connect(t, s.url)
 			testdb.AddUser(t, s.admin, ada, "Ada", "")
-			role := parse(t, testdb.Role(t, s.url))
-			s.gateway = serve(t, pgbouncer(t, role, mode.setting).String(), "DATABASE_DIRECT_URL="+role.String())
+			s.role = parse(t, testdb.Role(t, s.url))
+			s.gateway = serve(t, pgbouncer(t, s.role, mode.setting).String(), "DATABASE_DIRECT_URL="+s.role.String())
 
 			for range 5 {
 				need(t, "through PgBouncer", s.together(10))
