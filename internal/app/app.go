@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
@@ -181,6 +182,8 @@ func (a *App) buildServer(_ context.Context, opts Options) error {
 	c := httpd.Config{
 		Listener: a.listener, AdminListener: a.admin, GraphQL: handler, Webhook: a.users.Webhook(), Pages: pages,
 		Authenticate: a.auth.Request, CORSOrigins: a.cfg.CORSOrigins,
+		// A request may use its time before it is cut off, and before it is cancelled by a stop.
+		WriteTimeout: max(time.Minute, a.cfg.RequestTimeout+15*time.Second), DrainTime: a.cfg.RequestTimeout + 5*time.Second,
 		Ready:    func(ctx context.Context) error { return store.CheckSchema(ctx, a.pool) },
 		Activity: func() int64 { return a.pool.Stat().AcquireCount() },
 		Drain: func(ctx context.Context) {

@@ -92,12 +92,12 @@ func timedOut() *fault.Error {
 // names stay in the log.
 func explainSQL(pg *pgconn.PgError, err error) error {
 	switch {
-	case connectionLost(pg.Code):
-		return fault.New(fault.Unavailable, "the database is restarting; try again").Retry(retryAfter).Because(err)
 	case pg.Code == "57014", pg.Code == "55P03": // query_canceled by a timeout, lock_not_available
 		return timedOut().Because(err)
 	case pg.Code == "40001", pg.Code == "40P01", strings.HasPrefix(pg.Code, "53"), lostStatement(pg.Code): // serialization, deadlock, resources, pooler
 		return fault.New(fault.Unavailable, "the database is busy; try again").Retry(retryAfter).Because(err)
+	case connectionLost(pg.Code):
+		return fault.New(fault.Unavailable, "the database is restarting; try again").Retry(retryAfter).Because(err)
 	case pg.Code == readOnly: // a failover in progress
 		return fault.New(fault.Unavailable, "the database is read-only at the moment; try again").Retry(retryAfter).Because(err)
 	case pg.Code == "23503" && strings.Contains(pg.ConstraintName, "message"):
