@@ -115,7 +115,7 @@ func (p *planner) userList(s *selection, f graphql.CollectedField, w *store.User
 		args := p.arguments(f, p.exec.field_User_stats_args)
 		want := &store.StatsWant{Range: argument[*store.TimeRange](args, "range")}
 		e := s.add(f, opStats)
-		e.list, e.sub = len(w.Stats), p.userStats(f.Selections, &want.User)
+		e.list, e.sub = len(w.Stats), p.userStats(f.Selections, &want.User, &want.Span)
 		w.Stats = append(w.Stats, want)
 	}
 }
@@ -227,14 +227,16 @@ var userStatsOps = map[string]op{
 	"feedbackDown": opFeedbackDown, "firstActiveAt": opFirstActiveAt, "lastActiveAt": opLastActiveAt,
 }
 
-func (p *planner) userStats(set ast.SelectionSet, w **store.UserWant) *selection {
+func (p *planner) userStats(set ast.SelectionSet, w **store.UserWant, span *bool) *selection {
 	s := &selection{typeName: "UserStats"}
 	for _, f := range p.collect(set, userStatsImplementors) {
 		if f.Name == "user" {
 			p.owner(s, f, w)
-		} else {
-			s.add(f, userStatsOps[f.Name])
+			continue
 		}
+		o := userStatsOps[f.Name]
+		s.add(f, o)
+		*span = *span || o == opFirstActiveAt || o == opLastActiveAt
 	}
 	return s
 }
@@ -256,7 +258,7 @@ func (p *planner) users(set ast.SelectionSet, list *store.UserList) *selection {
 }
 
 func (p *planner) userStatsList(set ast.SelectionSet, list *store.UserStatsList) *selection {
-	return p.connection(set, "UserStats", &list.PageWant, func(set ast.SelectionSet) *selection { return p.userStats(set, &list.User) })
+	return p.connection(set, "UserStats", &list.PageWant, func(set ast.SelectionSet) *selection { return p.userStats(set, &list.User, &list.Span) })
 }
 
 // connection plans any of the connections; node plans what is asked of each row.
@@ -344,12 +346,12 @@ var topTrackOps = map[string]op{
 	"__typename": opTypename, "trackId": opTrackID, "title": opTitle, "artist": opArtist, "likes": opLikes,
 }
 
-// maxFilterIDs bounds the id lists of filters.
-const maxFilterIDs = 1000
+// MaxFilterIDs bounds the id lists of filters.
+const MaxFilterIDs = 1000
 
 func (p *planner) bounded(name string, n int) {
-	if n > maxFilterIDs {
-		p.fail(fault.BadInput(name, "may list at most %d", maxFilterIDs))
+	if n > MaxFilterIDs {
+		p.fail(fault.BadInput(name, "may list at most %d", MaxFilterIDs))
 	}
 }
 

@@ -91,12 +91,12 @@ func (r *Resolver) node(ctx context.Context, id string) (model.Node, error) {
 	return nodes[0], nil
 }
 
-// maxNodes bounds the ids of one nodes field.
-const maxNodes = 100
+// MaxNodes bounds the ids of one nodes field.
+const MaxNodes = 100
 
 func (r *Resolver) nodes(ctx context.Context, ids []string) ([]model.Node, error) {
-	if len(ids) > maxNodes {
-		return nil, fault.BadInput("ids", "may list at most %d", maxNodes)
+	if len(ids) > MaxNodes {
+		return nil, fault.BadInput("ids", "may list at most %d", MaxNodes)
 	}
 	nodes, s, err := r.find(ctx, ids)
 	if err != nil {

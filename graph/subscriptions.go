@@ -101,12 +101,6 @@ func ended(err error) error {
 	return err
 }
 
-// Passing reports whether a failed read of events is worth repeating: live.Config's Temporary.
-func Passing(err error) bool {
-	code := fault.CodeOf(err)
-	return code == fault.Unavailable || code == fault.Timeout
-}
-
 // nobody owns nothing: PostgreSQL's text holds no NUL.
 const nobody = "\x00"
 
@@ -176,7 +170,7 @@ func (r *Resolver) event(p *planner, v viewer.Viewer, f graphql.CollectedField) 
 			}, func(e *encoder, m *store.TrackLike) { e.trackLike(m, s) })
 	default: // userStatsChanged
 		var want *store.UserWant
-		s := p.userStats(f.Selections, &want)
+		s := p.userStats(f.Selections, &want, new(bool))
 		return live.StatsChanged, p.arguments(f, p.exec.field_Subscription_userStatsChanged_args), reader(f.Alias,
 			func(ctx context.Context, ids []string) (map[string]*store.UserStats, error) {
 				return r.Store.UserStatsEvents(ctx, v, ids, want)

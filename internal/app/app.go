@@ -130,7 +130,7 @@ func (a *App) revoked(kind, id string) {
 // temporary tells a failure that will pass from one that will come again.
 func temporary(err error) bool {
 	switch fault.CodeOf(err) {
-	case fault.Unavailable, fault.Timeout, fault.Internal:
+	case fault.Unavailable, fault.Timeout:
 		return true
 	}
 	return false
@@ -144,7 +144,7 @@ func (a *App) buildUsers(context.Context, Options) (err error) {
 	}
 	a.users, err = usersync.New(usersync.Config{
 		System: store.NewSystem(a.pool, store.UsersMode(a.cfg.UsersSync)), Clerk: client, WebhookSecrets: a.cfg.ClerkWebhookSecrets,
-		EraseAfter: a.cfg.EraseAfter, SyncEvery: a.cfg.SyncEvery, SessionOver: a.auth.Revoke, UserDeleted: a.auth.RevokeUser, Log: a.logger,
+		EraseAfter: &a.cfg.EraseAfter, SyncEvery: a.cfg.SyncEvery, SessionOver: a.auth.Revoke, UserDeleted: a.auth.RevokeUser, Log: a.logger,
 	})
 	if err != nil {
 		return &config.Error{Variable: "CLERK_WEBHOOK_SIGNING_SECRET", Must: err.Error()}
@@ -223,7 +223,9 @@ func (a *App) graphQL(draining <-chan struct{}) (*gqlhttp.Handler, error) {
 }
 
 // join keeps an open socket among the hub's members.
-func (a *App) join(who viewer.Viewer, end func(error)) (leave func()) { return a.hub.Join(who, end).Leave }
+func (a *App) join(who viewer.Viewer, end func(error)) (leave func()) {
+	return a.hub.Join(who, end).Leave
+}
 
 // observe counts an operation, and lets housekeeping use the database while it is awake anyway.
 func (a *App) observe(_ context.Context, o gqlhttp.Outcome) {
@@ -267,19 +269,21 @@ func trustedDocuments(path string) (*gqlhttp.TrustedDocuments, error) {
 // Addr is where the gateway listens.
 func (a *App) Addr() net.Addr { return a.listener.Addr() }
 
-// Run serves until ctx ends and everything has stopped. What serves the requests
-// in flight (keys, the hub) stops after them.
+// Run serves until ctx ends and everything has stopped.
 func (a *App) Run(ctx context.Context) error {
 	defer a.close()
 	a.logger.Info("serving", "addr", a.Addr().String())
 	group, ctx := errgroup.WithContext(ctx)
-	drained, stop := context.WithCancel(context.WithoutCancel(ctx))
+	// What requests and sockets lean on goes on until they have drained: without
+	// the hub all subscriptions would end in one instant.
+	behind, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
 	group.Go(func() error {
 		defer stop()
 		return a.server.Run(ctx)
 	})
 	for _, run := range a.runs {
-		group.Go(func() error { return run(drained) })
+		group.Go(func() error { return run(behind) })
 	}
 	err := group.Wait()
 	a.logger.Info("stopped")

@@ -78,7 +78,7 @@ func TestUsersDeletedBetweenPagesLoseNobody(t *testing.T) {
 	users := people(1500, time.Second)
 	api := clerktest.NewAPI(t, users...)
 	gone := map[string]bool{}
-	api.Before = func(_ http.ResponseWriter, r *http.Request) {
+	api.Before(func(_ http.ResponseWriter, r *http.Request) {
 		if r.URL.Query().Get("created_at_after") == "" || len(gone) > 0 {
 			return
 		}
@@ -86,7 +86,7 @@ func TestUsersDeletedBetweenPagesLoseNobody(t *testing.T) {
 			api.Remove(u.ID)
 			gone[u.ID] = true
 		}
-	}
+	})
 	seen, _ := walk(t, client(api))
 	for _, u := range users {
 		if !seen[u.ID] && !gone[u.ID] {
@@ -136,7 +136,7 @@ func TestUserErrorsAreTyped(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			api := clerktest.NewAPI(t)
-			api.Before = func(w http.ResponseWriter, _ *http.Request) { answer(w) }
+			api.Before(func(w http.ResponseWriter, _ *http.Request) { answer(w) })
 			_, err := client(api).User(t.Context(), "user_1")
 			limited, _ := errors.AsType[*clerk.RateLimited](err)
 			_, unreachable := errors.AsType[*clerk.Unreachable](err)

@@ -61,18 +61,16 @@ func orNull(s string) any {
 	return s
 }
 
-// API is a double of Clerk's Backend API that speaks HTTP. Set the hooks before
-// the first call.
+// API is a double of Clerk's Backend API that speaks HTTP.
 type API struct {
 	URL string // what CLERK_API_URL would be
 
-	// IgnoreCreatedAfter makes it a server that does not know that parameter.
+	// IgnoreCreatedAfter makes it a server that does not know that parameter. Set
+	// it before the first call.
 	IgnoreCreatedAfter bool
-	// Before runs before each call is answered; what it writes is the answer.
-	// It may change the users, fail the call, or wait.
-	Before func(w http.ResponseWriter, r *http.Request)
 
 	mu    sync.Mutex
+	hook  func(w http.ResponseWriter, r *http.Request)
 	users map[string]Person
 	calls []string
 }
@@ -110,6 +108,14 @@ func (a *API) Remove(ids ...string) {
 	}
 }
 
+// Before sets what runs before each call is answered. What it writes is the
+// answer; it may also change the users, or wait.
+func (a *API) Before(hook func(w http.ResponseWriter, r *http.Request)) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.hook = hook
+}
+
 // Calls is how many calls had a path (and query) with this prefix, "/v1/users/user_1" for example.
 func (a *API) Calls(prefix string) int {
 	a.mu.Lock()
@@ -141,10 +147,11 @@ func (a *API) door(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a.mu.Lock()
 		a.calls = append(a.calls, r.URL.RequestURI())
+		hook := a.hook
 		a.mu.Unlock()
 		answer := &answered{ResponseWriter: w}
-		if a.Before != nil {
-			a.Before(answer, r)
+		if hook != nil {
+			hook(answer, r)
 		}
 		switch {
 		case answer.done:

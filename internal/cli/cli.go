@@ -53,6 +53,10 @@ type grammar struct {
 	Migrate migrateCmd       `cmd:"" help:"Bring the database's schema up to date, or show where it stands."`
 	Schema  schemaCmd        `cmd:"" help:"Print the GraphQL schema."`
 	Token   tokenCmd         `cmd:"" help:"Mint a token that this machine's segue dev accepts."`
+	Sync    syncCmd          `cmd:"" help:"Bring users_sync in step with Clerk, from Clerk's Backend API."`
+	Repair  repairCmd        `cmd:"" help:"Count the statistics anew from the tables."`
+	Export  exportCmd        `cmd:"" help:"Print everything stored of a person as JSON."`
+	Erase   eraseCmd         `cmd:"" help:"Erase everything of a person, for good."`
 	Key     keyCmd           `cmd:"" help:"Make, list and revoke API keys for dashboards."`
 	Version kong.VersionFlag `help:"Print the version."`
 }

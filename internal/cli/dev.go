@@ -71,8 +71,13 @@ func (c devCmd) Run(ctx context.Context, s Streams) error {
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return gateway.Run(ctx) })
-	group.Go(func() error { return watch(ctx, pg) })
+	behind, stop := context.WithCancel(context.WithoutCancel(ctx)) // the gateway drains with its database
+	defer stop()
+	group.Go(func() error {
+		defer stop()
+		return gateway.Run(ctx)
+	})
+	group.Go(func() error { return watch(behind, pg) })
 	return group.Wait()
 }
 

@@ -12,10 +12,12 @@ import (
 
 	"github.com/ai-dj/segue/graph"
 	"github.com/ai-dj/segue/internal/limits"
+	"github.com/ai-dj/segue/internal/limits/attack"
 )
 
 // FuzzRequest sends anything down the whole request path and wants a GraphQL
-// answer with a known code and without an INTERNAL one.
+// answer with a known code and without an INTERNAL one: of a toy schema that can
+// be executed, or of Segue's own, starting from the corpus of attacks.
 //
 //	go test -fuzz FuzzRequest ./internal/gqlhttp
 func FuzzRequest(f *testing.F) {
@@ -35,6 +37,12 @@ func FuzzRequest(f *testing.F) {
 			f.Add(kind, []byte(seed))
 		}
 	}
+	for _, a := range attack.All() {
+		if body := a.Request(); len(body) < 4_000 { // the engine works best on small inputs
+			f.Add(byte(4), body)
+		}
+	}
+	segue := attacked()
 	es := newToy()
 	es.fail = func(string) error { return nil }
 	h := New(Config{
@@ -46,7 +54,11 @@ func FuzzRequest(f *testing.F) {
 			t.Skip("these wait on purpose")
 		}
 		w := httptest.NewRecorder()
-		h.ServeHTTP(w, fuzzRequest(kind, input))
+		if kind&4 != 0 {
+			segue.ServeHTTP(w, fuzzRequest(kind, input))
+		} else {
+			h.ServeHTTP(w, fuzzRequest(kind, input))
+		}
 		checkFuzzAnswer(t, w)
 	})
 }

@@ -218,18 +218,19 @@ func TestVariables(t *testing.T) {
 		value       any
 		field       string // of the error; empty: none
 		hidden      string // the message while introspection is off
+		shown       string // and while it is on
 	}{
-		{"a string", text, "x", "", ""},
-		{"null", text, nil, "", ""},
-		{"a pair of surrogates", text, "🏃", "", ""},
-		{"a number for a string", text, 12345, "v", "$v is not valid"},
-		{"an input", input, map[string]any{"text": "x", "kind": "FANCY", "more": map[string]any{"text": "y"}}, "", ""},
-		{"a required field left out", input, map[string]any{"more": map[string]any{}}, "v", "$v lacks a required field"},
-		{"a required field left out below", input, map[string]any{"text": "x", "more": map[string]any{}}, "more", "$v.more lacks a required field"},
-		{"an unknown enum value", input, map[string]any{"text": "x", "kind": "LOUD"}, "kind", "$v.kind is not valid"},
-		{"an unknown field", input, map[string]any{"text": "x", "colour": 1}, "colour", "$v.colour is not valid"},
-		{"a number for a string below", input, map[string]any{"text": 1.5}, "text", "$v.text is not valid"},
-		{"a list", input, []any{1}, "v", "$v is not valid"},
+		{"a string", text, "x", "", "", ""},
+		{"null", text, nil, "", "", ""},
+		{"a pair of surrogates", text, "🏃", "", "", ""},
+		{"a number for a string", text, 12345, "v", "$v is not valid", "$v cannot be used as String"},
+		{"an input", input, map[string]any{"text": "x", "kind": "FANCY", "more": map[string]any{"text": "y"}}, "", "", ""},
+		{"a required field left out", input, map[string]any{"more": map[string]any{}}, "v", "$v lacks a required field", "$v.text must be defined"},
+		{"a required field left out below", input, map[string]any{"text": "x", "more": map[string]any{}}, "more", "$v.more lacks a required field", "$v.more.text must be defined"},
+		{"an unknown enum value", input, map[string]any{"text": "x", "kind": "LOUD"}, "kind", "$v.kind is not valid", "$v.kind LOUD is not a valid Kind"},
+		{"an unknown field", input, map[string]any{"text": "x", "colour": 1}, "colour", "$v.colour is not valid", "$v.colour unknown field"},
+		{"a number for a string below", input, map[string]any{"text": 1.5}, "text", "$v.text is not valid", "$v.text cannot be used as String"},
+		{"a list", input, []any{1}, "v", "$v is not valid", "$v must be a EchoInput"},
 	}
 	for _, introspection := range []bool{false, true} {
 		config := toyConfig(t, newToy())
@@ -249,8 +250,11 @@ func TestVariables(t *testing.T) {
 					t.Fatalf("got %d %s", a.status, a.body)
 				}
 				e := a.errorAt(t, 0)
-				if !introspection && (e.Message != c.hidden || e.Extensions["field"] != c.field) {
+				switch {
+				case introspection && e.Message != c.shown, !introspection && e.Message != c.hidden:
 					t.Errorf("got %s", a.body)
+				case !introspection && e.Extensions["field"] != c.field:
+					t.Errorf("field: got %s", a.body)
 				}
 			})
 		}

@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/ai-dj/segue/internal/fault"
+	"github.com/ai-dj/segue/internal/limits"
 )
 
 const allowedMethods = "GET, POST, OPTIONS"
@@ -85,7 +86,7 @@ func readObject(name, text string, target *map[string]any) *Failure {
 		return nil
 	}
 	raw := []byte(text)
-	if checkJSON(raw) != nil || decode(raw, target) != nil {
+	if limits.CheckJSON(raw) != nil || decode(raw, target) != nil {
 		return badRequest(name + " must be a JSON object")
 	}
 	return nil
@@ -144,7 +145,7 @@ func readJSON(body []byte) (Params, *Failure) {
 	if len(body) > 0 && body[0] == '[' {
 		return Params{}, badRequest("batches are not served here: send one operation per request")
 	}
-	if err := checkJSON(body); err != nil {
+	if err := limits.CheckJSON(body); err != nil {
 		return Params{}, badRequest(err.Error())
 	}
 	var p Params

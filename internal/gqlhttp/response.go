@@ -13,7 +13,6 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
-	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"github.com/ai-dj/segue/internal/fault"
 )
@@ -111,7 +110,7 @@ func encode(buf *bytes.Buffer, resp *graphql.Response) {
 	buf.WriteByte('{')
 	if len(resp.Errors) > 0 {
 		buf.WriteString(`"errors":`)
-		appendJSON(buf, presentable(resp.Errors))
+		appendJSON(buf, resp.Errors)
 	}
 	if resp.Data != nil {
 		if len(resp.Errors) > 0 {
@@ -135,31 +134,6 @@ func appendJSON(buf *bytes.Buffer, v any) {
 		return
 	}
 	buf.Truncate(buf.Len() - 1) // Encode ends with a newline
-}
-
-// presentable leaves out gqlparser's name for the source, which callers did not give.
-func presentable(errs gqlerror.List) gqlerror.List {
-	for _, e := range errs {
-		if _, named := e.Extensions["file"]; named {
-			clean := *e
-			clean.Extensions = maps.Clone(e.Extensions)
-			delete(clean.Extensions, "file")
-			errs = replace(errs, e, &clean)
-		}
-	}
-	return errs
-}
-
-// replace returns a copy of errs with one error changed: the list may be shared
-// by everyone who sent the same bad document.
-func replace(errs gqlerror.List, old, with *gqlerror.Error) gqlerror.List {
-	out := make(gqlerror.List, len(errs))
-	for i, e := range errs {
-		if out[i] = e; e == old {
-			out[i] = with
-		}
-	}
-	return out
 }
 
 // writeHeaders says what is left of the caller's allowance

@@ -13,6 +13,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 
 	"github.com/ai-dj/segue/internal/fault"
+	"github.com/ai-dj/segue/internal/limits"
 	"github.com/ai-dj/segue/internal/viewer"
 )
 
@@ -23,10 +24,11 @@ type message struct {
 	Payload json.RawMessage
 }
 
+//lint:ignore ST1005 it is the reason of a close frame, worded as the reference words it
 var errMessage = errors.New("Invalid message received")
 
 func parseMessage(text []byte) (m message, err error) {
-	if checkJSON(text) != nil {
+	if limits.CheckJSON(text) != nil {
 		return m, errMessage
 	}
 	var raw struct {
@@ -206,7 +208,7 @@ func (s *socket) subscribe(m message) {
 	s.mu.Lock()
 	ready, who := s.ready, s.who
 	_, taken := s.ops[m.ID]
-	busy := len(s.ops) >= maxOperations
+	busy := len(s.ops) >= MaxOperations
 	s.mu.Unlock()
 	switch {
 	case !ready:
@@ -216,7 +218,7 @@ func (s *socket) subscribe(m message) {
 		s.close(closeDuplicate, reason("Subscriber for "+m.ID+" already exists", "Subscriber already exists"))
 		return
 	case busy:
-		s.fail(m.ID, failed(fault.New(fault.RateLimited, "a socket runs at most %d operations at a time", maxOperations)))
+		s.fail(m.ID, failed(fault.New(fault.RateLimited, "a socket runs at most %d operations at a time", MaxOperations)))
 		return
 	}
 	params, failure := readJSON(m.Payload)
@@ -308,7 +310,7 @@ func (s *socket) next(id string, resp *graphql.Response) {
 // fail sends what kept an operation from running.
 func (s *socket) fail(id string, f *Failure) {
 	var errs bytes.Buffer
-	appendJSON(&errs, presentable(f.Errors))
+	appendJSON(&errs, f.Errors)
 	s.write(frame("error", id, errs.Bytes()))
 }
 

@@ -42,7 +42,7 @@ func (s *sockets) claim(caller string, one *socket) bool {
 	if caller == "" {
 		return true
 	}
-	if s.of[caller] >= maxSocketsOfUser {
+	if s.of[caller] >= MaxSocketsOfUser {
 		return false
 	}
 	s.of[caller]++

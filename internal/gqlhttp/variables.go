@@ -35,7 +35,7 @@ func (h *Handler) badVariable(e *gqlerror.Error) *Failure {
 	why := "is not valid"
 	switch {
 	case h.Introspection:
-		why = e.Message
+		why = plain(e.Message)
 	case missing && len(path) > 1:
 		path, why = path[:len(path)-1], "lacks a required field"
 	case missing:
@@ -44,6 +44,17 @@ func (h *Handler) badVariable(e *gqlerror.Error) *Failure {
 	f := fault.New(fault.BadUserInput, "$%s %s", strings.ReplaceAll(path.String(), ".[", "["), why)
 	f.Field = lastName(path)
 	return &Failure{Errors: gqlerror.List{{Err: e, Message: f.Message, Extensions: f.Extensions()}}}
+}
+
+// plain takes Go's names of types out of gqlparser's words.
+func plain(message string) string {
+	if rest, found := strings.CutPrefix(message, "cannot use "); found {
+		if _, as, found := strings.Cut(rest, " as "); found {
+			return "cannot be used as " + as
+		}
+	}
+	message, _, _ = strings.Cut(message, ", not a ") // "must be a TimeRange, not a slice"
+	return message
 }
 
 func lastName(path ast.Path) string {

@@ -37,10 +37,10 @@ type Sockets struct {
 	KeepAlive time.Duration
 }
 
-// Limits of sockets (contract, §4).
+// Limits of sockets (contract, §4): open ones of a user, operations at a time on one.
 const (
-	maxSocketsOfUser = 20
-	maxOperations    = 100
+	MaxSocketsOfUser = 20
+	MaxOperations    = 100
 )
 
 const (

@@ -451,7 +451,7 @@ func TestSocket_fatalErrors(t *testing.T) {
 func TestSocket_limits(t *testing.T) {
 	t.Parallel()
 	endpoint := listen(t, socketConfig(t, newToy()))
-	open := make([]*peer, maxSocketsOfUser)
+	open := make([]*peer, MaxSocketsOfUser)
 	for i := range open {
 		open[i] = dial(t, endpoint)
 		open[i].say(helloAda)
@@ -470,7 +470,7 @@ func TestSocket_limits(t *testing.T) {
 		t.Errorf("somebody else's socket: %s", got)
 	}
 	p := open[0]
-	for i := range maxOperations {
+	for i := range MaxOperations {
 		p.say(fmt.Sprintf(`{"type":"subscribe","id":"%d","payload":{"query":"subscription{forever}"}}`, i))
 		p.hear()
 	}

@@ -68,10 +68,10 @@ type Server struct {
 // Time-outs against peers that are slow on purpose. The one for writing is set per
 // request (bounded, in middleware.go), because streams are long.
 const (
-	readHeaderTimeout = 5 * time.Second
-	readTimeout       = 30 * time.Second
-	idleTimeout       = 120 * time.Second
-	maxHeaderBytes    = 32 << 10
+	ReadHeaderTimeout = 5 * time.Second
+	ReadTimeout       = 30 * time.Second
+	IdleTimeout       = 120 * time.Second
+	MaxHeaderBytes    = 32 << 10
 )
 
 // New returns a server that Run starts.
@@ -104,11 +104,11 @@ func New(c Config) *Server {
 func (s *Server) server(h http.Handler, base context.Context) *http.Server {
 	return &http.Server{
 		Handler:           h,
-		ReadHeaderTimeout: readHeaderTimeout,
-		ReadTimeout:       readTimeout,
-		IdleTimeout:       idleTimeout,
+		ReadHeaderTimeout: ReadHeaderTimeout,
+		ReadTimeout:       ReadTimeout,
+		IdleTimeout:       IdleTimeout,
 		// net/http adds 4 KiB of slop of its own.
-		MaxHeaderBytes: maxHeaderBytes - 4<<10,
+		MaxHeaderBytes: MaxHeaderBytes - 4<<10,
 		BaseContext:    func(net.Listener) context.Context { return base },
 		ErrorLog:       slog.NewLogLogger(s.Logger.Handler(), slog.LevelDebug),
 	}

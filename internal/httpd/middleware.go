@@ -221,12 +221,15 @@ func (s *Server) refuseCredential(w http.ResponseWriter, r *http.Request, err er
 	if !ok {
 		f = fault.New(fault.Internal, "internal error").Because(err)
 	}
-	level := slog.LevelInfo
-	if f.Code != fault.Unauthenticated {
+	level := slog.LevelWarn
+	switch f.Code {
+	case fault.Unauthenticated:
+		level = slog.LevelInfo
+	case fault.Internal:
 		level = slog.LevelError
 	}
 	s.Logger.LogAttrs(r.Context(), level, "credential refused",
-		slog.Any("cause", err), slog.String("request_id", telemetry.RequestID(r.Context())))
+		slog.String("cause", telemetry.Redact(err.Error())), slog.String("request_id", telemetry.RequestID(r.Context())))
 	if f.Code == fault.Unauthenticated {
 		w.Header().Set("WWW-Authenticate", "Bearer")
 	}

@@ -34,8 +34,12 @@ const (
 // A page size outside 1…100 is the resolver's BAD_USER_INPUT to report and is
 // priced as the nearest size allowed.
 func (l Limits) Cost(schema *ast.Schema, doc *ast.QueryDocument, op *ast.OperationDefinition, variables map[string]any) (int, *fault.Error) {
-	p := &pricer{merger: newMerger(MaxSelections), schema: schema, op: op, variables: variables, known: map[string]price{}}
+	p := &pricer{merger: merger{budget: MaxSelections}, schema: schema, op: op, variables: variables}
 	p.skip = p.skipped
+	if len(doc.Fragments) > 0 {
+		// Only through fragments does one come by a field twice.
+		p.known = map[string]price{}
+	}
 	total := p.operation()
 	switch {
 	case total.depth > l.MaxDepth:
@@ -65,18 +69,18 @@ func (p *price) add(below price, size int) {
 }
 
 type pricer struct {
-	*merger
+	merger
 	schema        *ast.Schema
 	op            *ast.OperationDefinition
 	variables     map[string]any
 	introspection price
-	known         map[string]price // by the fields that were merged
+	known         map[string]price // by the fields that were merged; nil remembers nothing
 }
 
 // operation prices the root fields, those of introspection on an account of their own.
 func (p *pricer) operation() price {
 	var total price
-	for _, g := range p.merge(p.op.SelectionSet) {
+	for _, g := range p.root(p.op.SelectionSet) {
 		below := p.below(g)
 		if name := g[0].Name; name == "__schema" || name == "__type" {
 			p.introspection.add(below, 1)
@@ -93,15 +97,22 @@ func (p *pricer) below(g group) price {
 	if !g.composite() {
 		return price{}
 	}
-	key := p.key(g)
-	if known, found := p.known[key]; found {
-		return known
+	if p.known == nil {
+		return p.children(g)
 	}
-	var total price
+	key := p.key(g)
+	known, found := p.known[key]
+	if !found {
+		known = p.children(g)
+		p.known[key] = known
+	}
+	return known
+}
+
+func (p *pricer) children(g group) (total price) {
 	for _, child := range p.merger.below(g) {
 		total.add(p.below(child), p.size(child))
 	}
-	p.known[key] = total
 	return total
 }
 

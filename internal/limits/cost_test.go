@@ -51,6 +51,7 @@ func TestCost(t *testing.T) {
 		{"a fragment twice", "{me{stats{user{...F}} chatMessages(first:2){edges{node{user{...F}}}}}} fragment F on User{id name}", 1 + (2 + 2) + 1 + 2*(3+2)},
 		{"the larger of two types' sizes", "{node(id:1){...on User{x:feedback(first:9){totalCount}} ...on ChatMessage{x:feedback(first:4){totalCount}}}}", 2 + 9},
 		{"introspection", `{__type(name:"User"){name fields{name}} me{id}}`, 3},
+		{"a subscription", "subscription{chatMessageAdded{id}}", 2},
 		{"a mutation", `mutation{likeTrack(input:{trackId:"x"}){trackLike{id}}}`, 3},
 	}
 	for _, tt := range tests {
@@ -135,5 +136,52 @@ func TestCostTakesTheOperationsOwnDefaults(t *testing.T) {
 		if got, err := defaults.Cost(schema, doc, doc.Operations.ForName(name), nil); got != want || err != nil {
 			t.Errorf("%s costs %d (%v), want %d", name, got, err, want)
 		}
+	}
+}
+
+// Pricing happens for every request, also where the document is remembered.
+var priced = map[string]struct {
+	query       string
+	allocations float64
+}{
+	"small": {"{me{id name email}}", 8},
+	"usual": {"query($n:Int){users(first:$n){totalCount pageInfo{hasNextPage endCursor} edges{cursor node{id name createdAt chatMessages(first:5){edges{node{id content role feedback(first:2){edges{node{id rating}}}}}}}}}}", 30},
+}
+
+func TestPricingIsCheap(t *testing.T) {
+	schema := segue(t)
+	for name, p := range priced {
+		doc, errs := defaults.Parse(schema, p.query, false)
+		if len(errs) > 0 {
+			t.Fatal(errs)
+		}
+		variables := map[string]any{"n": int64(10)}
+		got := testing.AllocsPerRun(100, func() {
+			if _, err := defaults.Cost(schema, doc, doc.Operations[0], variables); err != nil {
+				t.Error(err)
+			}
+		})
+		if got > p.allocations {
+			t.Errorf("%s: %v allocations, want at most %v", name, got, p.allocations)
+		}
+	}
+}
+
+func BenchmarkCost(b *testing.B) {
+	schema := segue(b)
+	for name, p := range priced {
+		b.Run(name, func(b *testing.B) {
+			doc, errs := defaults.Parse(schema, p.query, false)
+			if len(errs) > 0 {
+				b.Fatal(errs)
+			}
+			variables := map[string]any{"n": int64(10)}
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := defaults.Cost(schema, doc, doc.Operations[0], variables); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

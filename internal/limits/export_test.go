@@ -17,10 +17,10 @@ func CheckOverlap(schema *ast.Schema, doc *ast.QueryDocument) gqlerror.List {
 
 // Comparisons is how much of its budget the overlap rule spends on a document.
 func Comparisons(schema *ast.Schema, doc *ast.QueryDocument) int {
-	o := overlap{schema: schema, merger: newMerger(MaxComparisons), done: map[check]bool{}, texts: map[*ast.Field]string{}}
+	o := overlap{schema: schema, merger: &merger{budget: MaxComparisons}, done: map[check]bool{}, texts: map[*ast.Field]string{}}
 	core.Walk(schema, doc, &core.Events{})
 	for _, op := range doc.Operations {
-		o.groups(o.merge(op.SelectionSet), false)
+		o.groups(o.root(op.SelectionSet), false)
 	}
 	return MaxComparisons - o.budget
 }

@@ -66,3 +66,20 @@ func checkWithGqlparser(t *testing.T, schema *ast.Schema, query string) {
 		t.Fatalf("gqlparser refuses what was accepted: %v", errs)
 	}
 }
+
+// FuzzCheckJSON: it never panics, and what it lets through nests no deeper than promised.
+func FuzzCheckJSON(f *testing.F) {
+	for _, a := range attack.All() {
+		if request := a.Request(); len(request) < 4_000 {
+			f.Add(request)
+		}
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		if limits.CheckJSON(raw) != nil {
+			return
+		}
+		if depth := jsonDepth(raw); depth > limits.MaxJSONNesting {
+			t.Fatalf("nests %d deep", depth)
+		}
+	})
+}

@@ -139,27 +139,27 @@ func (c *cursor) slice(start, end int) string {
 	return c.text[from:c.to(end)]
 }
 
-// loneSurrogate reports whether a string literal has a \u escape of half a pair.
-// The lexer has checked that every escape is well formed.
-func loneSurrogate(literal string) bool {
-	for {
-		at := strings.IndexByte(literal, '\\')
-		if at < 0 {
-			return false
+// loneSurrogate reports whether text has a \u escape of half a surrogate pair
+// without the other half. That its escapes are otherwise well formed is for the
+// lexer or the decoder to say; GraphQL's and JSON's look the same.
+func loneSurrogate[T string | []byte](text T) bool {
+	for i := 0; i < len(text); i++ {
+		if text[i] != '\\' {
+			continue
 		}
-		literal = literal[at:]
-		switch half(literal) {
+		switch half(text[i:]) {
 		case 0:
-			literal = literal[2:]
+			i++
 		case leading:
-			if half(literal[6:]) != trailing {
+			if half(text[i+6:]) != trailing {
 				return true
 			}
-			literal = literal[12:]
+			i += 11
 		case trailing:
 			return true
 		}
 	}
+	return false
 }
 
 const (
@@ -168,7 +168,7 @@ const (
 )
 
 // half says which half of a surrogate pair the escape at the start of s is, 0 for none.
-func half(s string) int {
+func half[T string | []byte](s T) int {
 	if len(s) < 6 || s[0] != '\\' || s[1] != 'u' || s[2]|0x20 != 'd' {
 		return 0
 	}

@@ -9,12 +9,15 @@ import (
 // MaxJSONNesting is how deep a request's JSON may nest. The deepest input of the schema takes six levels.
 const MaxJSONNesting = 64
 
-// ErrNotUTF8 is what CheckJSON says of text in another encoding. encoding/json
-// would replace the bytes it cannot read and go on.
-var ErrNotUTF8 = errors.New("the request body is not UTF-8")
+// ErrNotUTF8 and ErrSurrogate are what CheckJSON says of text that encoding/json
+// would quietly fill with U+FFFD where it cannot read it.
+var (
+	ErrNotUTF8   = errors.New("the request body is not UTF-8")
+	ErrSurrogate = errors.New("the request body has half of a surrogate pair")
+)
 
-// CheckJSON refuses a request body that would be costly or lossy to decode. It
-// looks at brackets and strings only and does not recurse; what is otherwise
+// CheckJSON refuses JSON that would be costly or lossy to decode. It looks at
+// brackets, strings and escapes only and does not recurse; what is otherwise
 // wrong with the JSON, its decoder says.
 func CheckJSON(raw []byte) error {
 	if !utf8.Valid(raw) {
@@ -35,6 +38,10 @@ func CheckJSON(raw []byte) error {
 		case c == '}' || c == ']':
 			depth--
 		}
+	}
+	// A backslash is an escape wherever JSON has one at all.
+	if loneSurrogate(raw) {
+		return ErrSurrogate
 	}
 	return nil
 }

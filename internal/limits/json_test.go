@@ -26,6 +26,8 @@ func TestCheckJSON(t *testing.T) {
 		"objects too":            {strings.Repeat(`{"a":`, limits.MaxJSONNesting+1), false},
 		"nothing":                {"", true},
 		"a quote left open":      {`"\`, true},
+		"a pair of surrogates":   {`"\ud83d\ude00\ud83d\ude00"`, true},
+		"what only looks so":     {`"\\ud83d"`, true},
 	}
 	for name, tt := range tests {
 		if err := limits.CheckJSON([]byte(tt.body)); (err == nil) != tt.fine {
@@ -34,6 +36,11 @@ func TestCheckJSON(t *testing.T) {
 	}
 	if err := limits.CheckJSON([]byte("\"\xff\"")); !errors.Is(err, limits.ErrNotUTF8) {
 		t.Errorf("invalid UTF-8 gives %v", err)
+	}
+	for _, body := range []string{`"\ud83d"`, `"\ud83d x"`, `"\ud83d\ud83d"`, `"\udE00"`, `"\\\uD83D\u0041"`, `"\ud83d`} {
+		if err := limits.CheckJSON([]byte(body)); !errors.Is(err, limits.ErrSurrogate) {
+			t.Errorf("%s gives %v", body, err)
+		}
 	}
 }
 

@@ -26,9 +26,9 @@ const MaxComparisons = 100_000
 //
 // It wants a document that the other rules have passed.
 func checkOverlap(schema *ast.Schema, doc *ast.QueryDocument) gqlerror.List {
-	o := overlap{schema: schema, merger: newMerger(MaxComparisons), done: map[check]bool{}, texts: map[*ast.Field]string{}}
+	o := overlap{schema: schema, merger: &merger{budget: MaxComparisons}, done: map[check]bool{}, texts: map[*ast.Field]string{}}
 	for _, op := range doc.Operations {
-		o.groups(o.merge(op.SelectionSet), false)
+		o.groups(o.root(op.SelectionSet), false)
 	}
 	if o.budget < 0 {
 		return gqlerror.List{refusal(fault.OperationTooComplex,

@@ -231,3 +231,28 @@ func check(t *testing.T, who string, got []string, rows map[string]row) {
 		t.Errorf("%s did not see every row exactly once and in order", who)
 	}
 }
+
+// A connection whose other end is alive and silent looks idle; that it is dead shows within two ticks.
+func TestFaults_silentBackend(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes 20 seconds")
+	}
+	t.Parallel()
+	server := testdb.Server(t)
+	url := server.New(testdb.Plain)
+	pool := testdb.Connect(t, url)
+	testdb.AddUser(t, pool, ada, "Ada", "")
+	s := subscribe(t, run(t, url), live.Feed{Topic: live.Topic{Kind: live.MessageAdded}, Viewer: asAnalyst})
+	var backend int
+	if err := pool.QueryRow(t.Context(), "select pid from pg_stat_activity where application_name = 'segue live'").Scan(&backend); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(backend, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = syscall.Kill(backend, syscall.SIGCONT) })
+	want := send(t, pool, ada)
+	if got := next(t, s); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}

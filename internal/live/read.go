@@ -74,15 +74,14 @@ func (w *watch) tell(rows pgx.Rows) error {
 	return rows.Err()
 }
 
-// header is the snapshot of now, without events.
-func (w *watch) header(ctx context.Context) (header, error) {
-	rows, err := w.conn.Query(ctx, readNews, strconv.FormatInt(1<<62, 10), []string{})
+// readHeader is the snapshot of now, without events.
+func readHeader(ctx context.Context, tx pgx.Tx) (header, error) {
+	rows, err := tx.Query(ctx, readNews, strconv.FormatInt(1<<62, 10), []string{})
 	if err != nil {
-		return header{}, wrap("read", err)
+		return header{}, err
 	}
 	defer rows.Close()
-	h, err := scanHeader(rows)
-	return h, wrap("read", err)
+	return scanHeader(rows)
 }
 
 func scanHeader(rows pgx.Rows) (h header, err error) {

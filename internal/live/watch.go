@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -160,13 +161,6 @@ func (w *watch) disconnect(ctx context.Context) {
 // enter makes the writers speak up and finds the place to read from.
 func (w *watch) enter(ctx context.Context) error {
 	if w.place == nil {
-		ctx, cancel := context.WithTimeout(ctx, queryTimeout)
-		defer cancel()
-		first, err := w.header(ctx)
-		if err != nil {
-			return err
-		}
-		w.place, w.old = start(first), [2]snapshot{}
 		return w.register(ctx)
 	}
 	w.place.resume()
@@ -175,7 +169,7 @@ func (w *watch) enter(ctx context.Context) error {
 	}
 	w.hub.endAll(ErrGap)
 	w.place = nil
-	return w.enter(ctx)
+	return w.register(ctx)
 }
 
 // wait returns after a notification or a tick.
@@ -212,43 +206,66 @@ func (w *watch) chores(ctx context.Context) error {
 	return w.lookForDeleted(ctx)
 }
 
-// silentWriters is the advisory lock that 00004_notify.sql's triggers share while they stay silent.
-const silentWriters = 7330004
+// Advisory locks.
+const (
+	// silentWriters is shared by 00004_notify.sql's triggers while they stay silent.
+	silentWriters = 7330004
+	// door is held while watchers come and go: who comes takes its place in the
+	// stream and signs on in one step, before or after somebody else clears up.
+	door = 7330005
+)
 
-// register announces this process as a watcher. If it is the first, writers that
-// looked before it came are silent until their transactions end, and are waited
-// for; those after them are not, from the moment the wait begins.
+// register announces this process as a watcher.
 func (w *watch) register(ctx context.Context) error {
-	w.renewed = time.Now()
-	tag, err := w.conn.Exec(ctx, `insert into segue.watchers (id, until) select $1::uuid, now() + $2::interval
-		where exists (select from segue.watchers where until > now())
-		on conflict (id) do update set until = excluded.until`, w.hub.id, keep)
-	if err != nil || tag.RowsAffected() > 0 {
-		return wrap("register", err)
-	}
-	return pgx.BeginFunc(ctx, w.conn, w.registerFirst)
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	return wrap("register", pgx.BeginFunc(ctx, w.conn, func(tx pgx.Tx) error { return w.signOn(ctx, tx) }))
 }
 
-func (w *watch) registerFirst(tx pgx.Tx) error {
-	ctx, cancel := context.WithTimeout(context.Background(), queryTimeout)
-	defer cancel()
-	_, err := tx.Exec(ctx, "set local lock_timeout = '3s'; savepoint waiting")
-	if err == nil {
-		_, err = tx.Exec(ctx, "select pg_advisory_xact_lock($1)", silentWriters)
+func (w *watch) signOn(ctx context.Context, tx pgx.Tx) error {
+	if _, err := tx.Exec(ctx, "select pg_advisory_xact_lock($1)", door); err != nil {
+		return err
 	}
-	if timeout, ok := errors.AsType[*pgconn.PgError](err); ok && timeout.Code == "55P03" {
-		w.hub.config.Logger.Warn("live: a transaction that began before anybody listened goes on; what it writes is not told")
+	if w.place == nil {
+		h, err := readHeader(ctx, tx)
+		if err != nil {
+			return err
+		}
+		w.place, w.reached, w.old = start(h), time.Now(), [2]snapshot{}
+	}
+	var watched bool
+	if err := tx.QueryRow(ctx, "select exists (select from segue.watchers where until > now())").Scan(&watched); err != nil {
+		return err
+	}
+	if !watched {
+		if err := w.signOnFirst(ctx, tx); err != nil {
+			return err
+		}
+	}
+	_, err := tx.Exec(ctx, `insert into segue.watchers (id, until) values ($1, now() + $2::interval)
+		on conflict (id) do update set until = excluded.until`, w.hub.id, keep)
+	w.renewed = time.Now()
+	return err
+}
+
+// signOnFirst clears away what nobody needs, and waits for writers that looked
+// before anybody watched: they are silent until their transactions end. Those
+// after them are not, from the moment the wait begins.
+func (w *watch) signOnFirst(ctx context.Context, tx pgx.Tx) error {
+	_, err := tx.Exec(ctx, "delete from segue.events where xid < $1::text::xid8 and xid <> all($2::text[]::xid8[])",
+		strconv.FormatUint(w.place.seen.max, 10), w.place.seen.running)
+	if err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, "set local lock_timeout = '3s'; savepoint waiting"); err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, "select pg_advisory_xact_lock($1)", silentWriters)
+	if refused, ok := errors.AsType[*pgconn.PgError](err); ok && refused.Code == "55P03" {
+		w.hub.config.Logger.WarnContext(ctx, "live: a transaction that began before anybody listened goes on; what it writes is not told")
 		_, err = tx.Exec(ctx, "rollback to savepoint waiting")
 	}
-	if err == nil {
-		// The first watcher needs nothing of what the last one left.
-		_, err = tx.Exec(ctx, "delete from segue.events where xid < $1::text::xid8", fmt.Sprint(w.place.seen.min))
-	}
-	if err == nil {
-		_, err = tx.Exec(ctx, `insert into segue.watchers (id, until) values ($1, now() + $2::interval)
-			on conflict (id) do update set until = excluded.until`, w.hub.id, keep)
-	}
-	return wrap("register", err)
+	return err
 }
 
 // renew says that this process still watches.
@@ -263,12 +280,16 @@ func (w *watch) renew(ctx context.Context) error {
 
 // leave signs off, and takes the events along when nobody else watches.
 func (w *watch) leave(ctx context.Context) error {
-	_, err := w.conn.Exec(ctx, "delete from segue.watchers where id = $1 or until < now()", w.hub.id)
-	if err == nil {
-		_, err = w.conn.Exec(ctx, `delete from segue.events where xid < pg_snapshot_xmin(pg_current_snapshot())
-			and not exists (select from segue.watchers)`)
-	}
-	return wrap("leave", err)
+	return wrap("leave", pgx.BeginFunc(ctx, w.conn, func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, "select pg_advisory_xact_lock($1)", door)
+		if err == nil {
+			_, err = tx.Exec(ctx, "delete from segue.watchers where id = $1 or until < now()", w.hub.id)
+		}
+		if err == nil {
+			_, err = tx.Exec(ctx, "delete from segue.events where not exists (select from segue.watchers)")
+		}
+		return err
+	}))
 }
 
 // prune deletes events that everyone has had keep/2 to read.

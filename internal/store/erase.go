@@ -60,7 +60,8 @@ func (s *System) Sweep(ctx context.Context, after time.Duration) (Erasure, error
 }
 
 // due lists users who are to be erased, after the id given. Rows that anybody
-// wrote for a deleted user since the last sweep count too: the foreign key lets them.
+// wrote for a deleted user since the last sweep count too: the foreign key lets
+// them. At once means whatever the clocks say: Clerk's may be ahead of ours.
 func (s *System) due(ctx context.Context, after time.Duration, last string) ([]string, error) {
 	mode, err := s.Mode(ctx)
 	if err != nil {
@@ -68,7 +69,7 @@ func (s *System) due(ctx context.Context, after time.Duration, last string) ([]s
 	}
 	rows, err := s.pool.Query(ctx, `
 select u.id from neon_auth.users_sync u
-where u.deleted_at <= now() - $1::interval and u.id > $2 and ($3 and (u.name is not null or u.email is not null)
+where (u.deleted_at <= now() - $1::interval or $1::interval = '0' and u.deleted_at is not null) and u.id > $2 and ($3 and (u.name is not null or u.email is not null)
   or exists (select from public.chat_messages where clerk_id = u.id)
   or exists (select from public.message_feedback where clerk_id = u.id)
   or exists (select from public.track_likes where clerk_id = u.id)
@@ -178,7 +179,8 @@ func (how eraser) may(ctx context.Context, tx pgx.Tx, userID string) (may bool, 
 	if how.onlyDeleted == nil {
 		return true, nil
 	}
-	err = tx.QueryRow(ctx, `select exists (select from neon_auth.users_sync where id = $1 and deleted_at <= now() - $2::interval)`,
+	err = tx.QueryRow(ctx, `select exists (select from neon_auth.users_sync where id = $1
+  and (deleted_at <= now() - $2::interval or $2::interval = '0' and deleted_at is not null))`,
 		userID, *how.onlyDeleted).Scan(&may)
 	return may, err
 }

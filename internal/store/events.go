@@ -63,7 +63,7 @@ func (s *Store) TrackLikeEvents(ctx context.Context, v viewer.Viewer, ids []stri
 // UserStatsEvents are the numbers of live people whose numbers moved, by their ids.
 func (s *Store) UserStatsEvents(ctx context.Context, v viewer.Viewer, ids []string, w *UserWant) (map[string]*UserStats, error) {
 	found := make(map[string]*UserStats, len(ids))
-	want := &UserWant{Stats: []*StatsWant{{User: w}}}
+	want := &UserWant{Stats: []*StatsWant{{Span: true, User: w}}}
 	var users []*User
 	err := s.read(ctx, v, func(l *loader) {
 		one(l, userSource, func(q *query) {

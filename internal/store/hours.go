@@ -78,7 +78,9 @@ func hourAfter(t Time) Time {
 }
 
 // deeds is a subquery of what people did in the cut: bucket, clerk_id and the
-// four counts, several rows a person. With an owner, an expression, only of that person.
+// four counts, several rows a person. With an owner, an expression, only of that
+// person. (OFFSET 0 keeps PostgreSQL at one index range a slice: left to itself it
+// read all of a person's hours and compared each with every slice, 60 ms for 4.)
 func (q *query) deeds(c cut, owner string) string {
 	if len(c.whole)+len(c.pieces) == 0 {
 		return "(SELECT 0 AS bucket, NULL::text AS clerk_id, 0 AS messages, 0 AS likes, 0 AS up, 0 AS down WHERE false)"
@@ -98,23 +100,26 @@ func (q *query) deeds(c cut, owner string) string {
 	}
 	if len(c.whole) > 0 {
 		s := q.slices(c.whole)
-		counts := "SELECT s.bucket, h.clerk_id, h.messages, h.likes, h.feedback_up AS up, h.feedback_down AS down FROM " + s + " JOIN "
-		journal := "segue.unfolded_users"
-		if owner != "" {
-			journal = "segue.user_changes" // the person's own index is shorter still
+		part := func(table, at string) {
+			union("SELECT s.bucket, h.* FROM " + s + " CROSS JOIN LATERAL (SELECT clerk_id, messages, likes, feedback_up AS up, feedback_down AS down FROM " +
+				table + " h WHERE " + at + " >= s.lo AND " + at + " < s.hi" + of("h") + " OFFSET 0) h")
 		}
-		union(counts + "segue.activity_hourly h ON h.hour >= s.lo AND h.hour < s.hi" + of("h"))
-		union(counts + journal + " h ON h.at >= s.lo AND h.at < s.hi" + of("h"))
+		journal := "segue.unfolded_users()"
+		if owner != "" {
+			journal = "segue.user_changes" // by the person's own index
+		}
+		part("segue.activity_hourly", "hour")
+		part(journal, "at")
 	}
 	if len(c.pieces) > 0 {
 		s := q.slices(c.pieces)
 		piece := func(counts, table string) {
-			union("SELECT s.bucket, x.clerk_id, " + counts + " FROM " + s + " JOIN " + table +
-				" x ON x.created_at >= s.lo AND x.created_at < s.hi" + of("x"))
+			union("SELECT s.bucket, x.* FROM " + s + " CROSS JOIN LATERAL (SELECT clerk_id, " + counts + " FROM " + table +
+				" x WHERE created_at >= s.lo AND created_at < s.hi" + of("x") + " OFFSET 0) x")
 		}
 		piece("1 AS messages, 0 AS likes, 0 AS up, 0 AS down", "public.chat_messages")
 		piece("0, 1, 0, 0", "public.track_likes")
-		piece("0, 0, (x.rating > 0)::int, (x.rating < 0)::int", "public.message_feedback")
+		piece("0, 0, (rating > 0)::int, (rating < 0)::int", "public.message_feedback")
 	}
 	return "(" + text + ")"
 }

@@ -55,6 +55,17 @@ func (b *board) blank() string {
 	return "0::bigint"
 }
 
+// stored is the rollup's column for the rank, each with an index of its own.
+func (b *board) stored() string {
+	switch b.list.OrderBy {
+	case ByLikedTracks:
+		return "t.likes"
+	case ByLastActiveAt:
+		return "t.last_active_at"
+	}
+	return "t.messages"
+}
+
 // order sorts by rank and id, against the list's direction where the window is a last one.
 func (b *board) order(rank, id string, backward bool) string {
 	if backward {
@@ -103,19 +114,19 @@ func (b *board) rows(p part, backward bool, limit int) string {
 	from, where := b.people()
 	var n numbers
 	if b.q.viewer.Analyst() && b.list.UserIDs == nil {
-		n = b.q.numbersOfAll("u.id", b.list.Range)
+		n = b.q.numbersOfAll("u.id", b.list.Range, b.list.span())
 	} else {
-		n = b.q.numbersOf("u.id", "true", b.list.Range)
+		n = b.q.numbersOf("u.id", "true", b.list.Range, b.list.span())
 	}
 	rank := n.rank(b.list.OrderBy)
 	return "SELECT u.id, " + n.columns() + ", " + rank + " AS rank" + from + n.joins + where + p.conditions(rank, "u.id") +
-		b.order(rank, "u.id", backward) + " LIMIT " + strconv.Itoa(limit)
+		b.order("rank", "u.id", backward) + " LIMIT " + strconv.Itoa(limit)
 }
 
 // ranked is rows for everyone over all time.
 func (b *board) ranked(p part, backward bool, limit int) string {
-	n := totalled("c.clerk_id")
-	stored := map[UserStatsOrder]string{ByMessageCount: "t.messages", ByLikedTracks: "t.likes", ByLastActiveAt: "t.last_active_at"}[b.list.OrderBy]
+	n := totalled("c.clerk_id", b.list.span())
+	stored := b.stored()
 	const folded = "t.messages, t.likes, t.feedback_up, t.feedback_down, t.first_active_at, t.last_active_at"
 	size := " LIMIT " + strconv.Itoa(limit)
 	blank := b.blank()
@@ -125,7 +136,7 @@ func (b *board) ranked(p part, backward bool, limit int) string {
 	}
 	return `WITH changed (id, messages, likes, up, down, first_at, last_at, rank) AS MATERIALIZED (
   SELECT c.clerk_id, ` + n.columns() + `, ` + n.rank(b.list.OrderBy) + `
-  FROM (SELECT clerk_id, ` + journal + ` FROM segue.unfolded_users GROUP BY clerk_id) c LEFT JOIN segue.user_totals t ON t.clerk_id = c.clerk_id
+  FROM (SELECT clerk_id, ` + journal + ` FROM segue.unfolded_users() GROUP BY clerk_id) c LEFT JOIN segue.user_totals t ON t.clerk_id = c.clerk_id
 ), ranked AS MATERIALIZED (
   (SELECT t.clerk_id AS id, ` + folded + `, ` + stored + ` AS rank FROM segue.user_totals t JOIN neon_auth.users_sync u ON u.id = t.clerk_id
    WHERE u.deleted_at IS NULL AND ` + stored + ` > ` + blank + ` AND t.clerk_id NOT IN (SELECT id FROM changed)` + p.conditions(stored, "t.clerk_id") +

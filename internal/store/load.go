@@ -153,55 +153,60 @@ func (r *record) listedUser(w *UserWant, u *User) {
 // through their to-one edges, which came with them.
 
 func (l *loader) belowUsers(w *UserWant, users []*User) {
-	if w == nil || len(users) == 0 || len(w.ChatMessages)+len(w.Feedback)+len(w.TrackLikes)+len(w.Stats) == 0 {
+	if !w.lists() || len(users) == 0 {
 		return
 	}
 	keys, place := distinct(users, func(u *User) string { return u.ID })
-	ps := &parents{keys: keys, cast: "text[]", n: len(keys)}
-	for _, u := range users {
-		u.ChatMessages = make([]*Connection[ChatMessage], len(w.ChatMessages))
-		u.Feedback = make([]*Connection[Feedback], len(w.Feedback))
-		u.TrackLikes = make([]*Connection[TrackLike], len(w.TrackLikes))
-		u.Stats = make([]*UserStats, len(w.Stats))
+	of := make([][]*User, len(keys))
+	for i, u := range users {
+		of[place[i]] = append(of[place[i]], u)
 	}
+	l.userLists(w, keys, func(key int) []*User { return of[key] })
+}
+
+// userLists queues the lists of the users with the given ids. of gives the rows
+// of each id by its number; it is asked when the lists have been read, so ids
+// that are known beforehand can go out together with the read of the users
+// themselves: what a list shows depends on the viewer and the id alone.
+func (l *loader) userLists(w *UserWant, keys []string, of func(key int) []*User) {
+	ps := &parents{keys: keys, cast: "text[]", n: len(keys)}
 	for i, list := range w.ChatMessages {
 		l.chatMessages(list, ps, func(cs []Connection[ChatMessage]) {
-			for j, u := range users {
-				u.ChatMessages[i] = &cs[place[j]]
-			}
+			attach(cs, of, func(u *User, c *Connection[ChatMessage]) { put(&u.ChatMessages, len(w.ChatMessages), i, c) })
 		})
 	}
 	for i, list := range w.Feedback {
 		l.feedback(list, ps, false, func(cs []Connection[Feedback]) {
-			for j, u := range users {
-				u.Feedback[i] = &cs[place[j]]
-			}
+			attach(cs, of, func(u *User, c *Connection[Feedback]) { put(&u.Feedback, len(w.Feedback), i, c) })
 		})
 	}
 	for i, list := range w.TrackLikes {
 		l.trackLikes(list, ps, func(cs []Connection[TrackLike]) {
-			for j, u := range users {
-				u.TrackLikes[i] = &cs[place[j]]
-			}
+			attach(cs, of, func(u *User, c *Connection[TrackLike]) { put(&u.TrackLikes, len(w.TrackLikes), i, c) })
 		})
 	}
 	for i, sw := range w.Stats {
 		l.stats(sw, keys, func(stats []UserStats) {
-			for j, u := range users {
-				u.Stats[i] = &stats[place[j]]
-			}
-		})
-		if sw.User == nil {
-			continue
-		}
-		l.usersByID(keys, sw.User, func(found *User) {
-			for _, u := range users {
-				if u.ID == found.ID {
-					u.Stats[i].User = found
-				}
-			}
+			attach(stats, of, func(u *User, s *UserStats) { put(&u.Stats, len(w.Stats), i, s) })
 		})
 	}
+}
+
+// attach hands each parent's part of what was read to the parent's rows.
+func attach[P, T any](parts []T, of func(int) []*P, to func(*P, *T)) {
+	for key := range parts {
+		for _, row := range of(key) {
+			to(row, &parts[key])
+		}
+	}
+}
+
+// put sets element i of a row's lists, n in all.
+func put[T any](lists *[]*T, n, i int, v *T) {
+	if *lists == nil {
+		*lists = make([]*T, n)
+	}
+	(*lists)[i] = v
 }
 
 func (l *loader) belowChatMessages(w *ChatMessageWant, messages []*ChatMessage) {

@@ -61,6 +61,9 @@ func Migrate(ctx context.Context, directURL string, log *slog.Logger) error {
 	if err := migrateUp(ctx, conn, cfg, log); err != nil {
 		return fmt.Errorf("migrate: %w", mayNotChange(err))
 	}
+	if err := buildRollups(ctx, conn, log); err != nil {
+		return fmt.Errorf("migrate: count what is there: %w", mayNotChange(err))
+	}
 	return nil
 }
 

@@ -104,7 +104,7 @@ func TestMigrate_leavesAGoodDatabaseAlone(t *testing.T) {
 	missing := []string{
 		"CREATE INDEX message_feedback_created_at_id_idx ON public.message_feedback USING btree (created_at DESC, id DESC)",
 		"CREATE INDEX track_likes_created_at_id_idx ON public.track_likes USING btree (created_at DESC, id DESC)",
-		"CREATE INDEX track_likes_track_id_idx ON public.track_likes USING btree (track_id)",
+		"CREATE INDEX track_likes_track_id_created_at_id_idx ON public.track_likes USING btree (track_id, created_at DESC, id DESC)",
 	}
 	var added []string
 	for _, line := range after {

@@ -190,7 +190,7 @@ func listSQL(q *query, src source, ps *parents, w *PageWant, columns func()) (st
 	if ps == nil {
 		outer, on, first = "(SELECT "+q.gate()+" AS gone) p", "NOT p.gone", "p.gone"
 	} else {
-		outer, on, first = "unnest("+q.arg(ps.keys)+"::"+ps.cast+") WITH ORDINALITY AS p(id, ord)", "true", "p.ord"
+		outer, on, first = q.parents(ps), "true", "p.ord"
 	}
 	after, before, err := q.bounds(src, w)
 	if err != nil {
@@ -233,6 +233,14 @@ func listSQL(q *query, src source, ps *parents, w *PageWant, columns func()) (st
 	}
 	return text + " LEFT JOIN LATERAL (SELECT " + q.columns.String() + " FROM " + src.from + q.joins.String() + q.conditions() +
 		" ORDER BY " + src.key + direction + ", " + src.id + direction + " LIMIT " + strconv.Itoa(limit(w)) + ") r ON " + on, nil
+}
+
+// parents is the FROM of a nested list. The sub-select hides the array's length
+// from the planner: a plan made for the very array would look a little better
+// than the general one, and PostgreSQL would plan anew at each execution, which
+// costs more than most of these statements do.
+func (q *query) parents(ps *parents) string {
+	return "unnest((SELECT " + q.arg(ps.keys) + "::" + ps.cast + ")) WITH ORDINALITY AS p(id, ord)"
 }
 
 // limit is one row more than the page where it matters whether there is one.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -119,14 +120,29 @@ func (s *Store) Nodes(ctx context.Context, v viewer.Viewer, ids []string, w *Nod
 	return found, err
 }
 
+// usersByID queues users and, in the same round trip, what hangs below them.
 func (l *loader) usersByID(ids []string, w *UserWant, found func(*User)) {
+	byID := make(map[string]*User, len(ids))
 	scope := func(q *query) {
 		q.ids("u.id", ids)
 		q.liveUser("u", true)
 	}
 	one(l, userSource, scope, func(q *query) { q.selectListedUser(w) },
-		func(r *record, u *User) { r.listedUser(w, u) }, found,
-		func(us []*User) { l.belowUsers(w, us) })
+		func(r *record, u *User) { r.listedUser(w, u) },
+		func(u *User) {
+			byID[u.ID] = u
+			found(u)
+		}, func([]*User) {})
+	if !w.lists() {
+		return
+	}
+	keys := slices.Compact(slices.Sorted(slices.Values(ids)))
+	l.userLists(w, keys, func(key int) []*User {
+		if u := byID[keys[key]]; u != nil {
+			return []*User{u}
+		}
+		return nil
+	})
 }
 
 func (l *loader) chatMessagesByID(ids []UUID, w *ChatMessageWant, found func(*ChatMessage)) {

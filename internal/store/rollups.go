@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -33,17 +35,17 @@ func RepairRollups(ctx context.Context, pool *pgxpool.Pool) error {
 
 // buildRollups counts what the tables held before the triggers were made, if
 // that was not done to its end yet.
-func buildRollups(ctx context.Context, directURL string) error {
-	conn, err := pgx.Connect(ctx, directURL)
-	if err != nil {
-		return err
-	}
-	defer conn.Close(context.WithoutCancel(ctx))
+func buildRollups(ctx context.Context, conn *pgx.Conn, log *slog.Logger) error {
 	var built bool
 	if err := conn.QueryRow(ctx, "select exists (select from segue.rollups_built)").Scan(&built); err != nil || built {
 		return err
 	}
-	return recount(ctx, conn)
+	start := time.Now()
+	if err := recount(ctx, conn); err != nil {
+		return err
+	}
+	log.InfoContext(ctx, "rollups built", "took", time.Since(start).Round(time.Millisecond))
+	return nil
 }
 
 func recount(ctx context.Context, conn *pgx.Conn) error {
@@ -67,6 +69,11 @@ func recount(ctx context.Context, conn *pgx.Conn) error {
 		people = people[n:]
 	}
 	if err := patiently(ctx, conn, "select segue.recount_tracks()"); err != nil {
+		return err
+	}
+	// The planner should know what it has got before the first reader comes. (Of
+	// the journal it should not: a table it knows to be empty it reads whole.)
+	if _, err := conn.Exec(ctx, "vacuum (analyze) segue.user_totals, segue.activity_hourly, segue.track_totals"); err != nil {
 		return err
 	}
 	return patiently(ctx, conn, "with gone as (delete from segue.rollups_built) insert into segue.rollups_built values (now())")
@@ -133,7 +140,7 @@ const samplePeople = `picked AS MATERIALIZED (
 
 func checkPeople() string {
 	q := &query{}
-	n := q.numbersOf("s.id", "true", nil)
+	n := q.numbersOf("s.id", "true", nil, true)
 	return `WITH ` + samplePeople + `, kept AS (
   SELECT s.id, ` + n.messages + ` AS messages, ` + n.likes + ` AS likes, ` + n.up + ` AS up, ` + n.down + ` AS down, ` + n.first + ` AS lo, ` + n.last + ` AS hi
   FROM picked s` + n.joins + `
@@ -170,7 +177,7 @@ const checkTracks = `WITH picked AS MATERIALIZED (
   UNION (SELECT track_id FROM public.track_likes ORDER BY created_at DESC, id DESC LIMIT ($1::int + 1) / 2)
 ), counted AS (
   SELECT s.track_id, coalesce((SELECT likes FROM segue.track_totals t WHERE t.track_id = s.track_id), 0)
-      + coalesce((SELECT sum(likes) FROM segue.unfolded_tracks c WHERE c.track_id = s.track_id), 0) AS kept,
+      + coalesce((SELECT sum(likes) FROM segue.unfolded_tracks() c WHERE c.track_id = s.track_id), 0) AS kept,
     (SELECT count(*) FROM public.track_likes l WHERE l.track_id = s.track_id) AS counted
   FROM picked s
 )

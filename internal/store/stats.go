@@ -14,8 +14,12 @@ type UserStatsList struct {
 	UserIDs []string
 	Range   *TimeRange
 	OrderBy UserStatsOrder
+	Span    bool      // the first and last deed too
 	User    *UserWant // nil: nothing of the user
 }
+
+// span reports whether the first and last deed are needed, to show or to sort by.
+func (l *UserStatsList) span() bool { return l.Span || l.OrderBy == ByLastActiveAt }
 
 // UserStats is a page of people's numbers: everyone's for an analyst, the caller's own otherwise.
 func (s *Store) UserStats(ctx context.Context, v viewer.Viewer, list *UserStatsList) (*Connection[UserStats], error) {
@@ -57,42 +61,54 @@ const journal = "coalesce(sum(messages), 0) AS messages, coalesce(sum(likes), 0)
 	"coalesce(sum(feedback_down), 0) AS down, min(at) AS lo, max(at) AS hi, " +
 	"coalesce(bool_or(least(messages, likes, feedback_up, feedback_down) < 0), false) AS removed"
 
-// totalled are the expressions over a user_totals row t and its journal c, of the person with the given id.
-func totalled(id string) numbers {
+// noSpan stands for a first or last deed that nobody wants: planning and running
+// the sub-selects behind them costs more than all the rest.
+const noSpan = "NULL::timestamptz"
+
+// totalled are the expressions over a user_totals row t and its journal c, of
+// the person with the given id; the first and last deed only for a span.
+func totalled(id string, span bool) numbers {
 	active := func(column, end, stored string) string {
 		return "CASE WHEN c.removed THEN (SELECT " + column + " FROM segue.active_span(" + id + ")) ELSE " + end + "(t." + stored + ", c."
 	}
-	return numbers{
+	n := numbers{
 		messages: "coalesce(t.messages, 0) + c.messages", likes: "coalesce(t.likes, 0) + c.likes",
 		up: "coalesce(t.feedback_up, 0) + c.up", down: "coalesce(t.feedback_down, 0) + c.down",
-		first: active("first_at", "least", "first_active_at") + "lo) END",
-		last:  active("last_at", "greatest", "last_active_at") + "hi) END",
+		first: noSpan, last: noSpan,
 	}
+	if span {
+		n.first = active("first_at", "least", "first_active_at") + "lo) END"
+		n.last = active("last_at", "greatest", "last_active_at") + "hi) END"
+	}
+	return n
 }
 
 // numbersOf finds the numbers of the person whose id is the expression id,
 // where the condition mine holds; everything is zero where it does not.
-func (q *query) numbersOf(id, mine string, r *TimeRange) numbers {
+func (q *query) numbersOf(id, mine string, r *TimeRange, span bool) numbers {
 	if r != nil {
-		return q.numbersWithin(id, mine, r, " CROSS JOIN LATERAL (SELECT "+sums+" FROM "+q.deeds(r.cut(), id)+" d WHERE "+mine+") n")
+		return q.numbersWithin(id, mine, r, span, " CROSS JOIN LATERAL (SELECT "+sums+" FROM "+q.deeds(r.cut(), id)+" d WHERE "+mine+") n")
 	}
-	n := totalled(id)
+	n := totalled(id, span)
 	n.joins = " LEFT JOIN segue.user_totals t ON t.clerk_id = " + id + " AND " + mine +
 		" CROSS JOIN LATERAL (SELECT " + journal + " FROM segue.user_changes WHERE clerk_id = " + id + " AND " + mine + ") c"
 	return n
 }
 
 // numbersOfAll is numbersOf within a range for so many people that counting everyone is cheaper.
-func (q *query) numbersOfAll(id string, r *TimeRange) numbers {
-	return q.numbersWithin(id, "true", r,
+func (q *query) numbersOfAll(id string, r *TimeRange, span bool) numbers {
+	return q.numbersWithin(id, "true", r, span,
 		" LEFT JOIN (SELECT clerk_id, "+sums+" FROM "+q.deeds(r.cut(), "")+" d GROUP BY clerk_id) n ON n.clerk_id = "+id)
 }
 
 // sums adds up deeds.
 const sums = "sum(messages) AS messages, sum(likes) AS likes, sum(up) AS up, sum(down) AS down"
 
-func (q *query) numbersWithin(id, mine string, r *TimeRange, joins string) numbers {
+func (q *query) numbersWithin(id, mine string, r *TimeRange, span bool, joins string) numbers {
 	end := func(outer, inner string) string {
+		if !span {
+			return noSpan
+		}
 		text := outer + "("
 		for i, table := range []string{"public.chat_messages", "public.track_likes", "public.message_feedback"} {
 			sub := &query{viewer: q.viewer, args: q.args, meArg: q.meArg}
@@ -123,18 +139,18 @@ func (r *record) stats(s *UserStats) {
 // stats queues the numbers of the given users, in their order: zeros and nulls where there is nothing to see.
 func (l *loader) stats(w *StatsWant, users []string, done func([]UserStats)) {
 	q := newQuery(l.viewer)
-	keys := q.arg(users)
+	outer := q.parents(&parents{keys: users, cast: "text[]"})
 	mine := "true"
 	if !l.viewer.Analyst() {
 		mine = "p.id = " + q.me()
 	}
-	n := q.numbersOf("p.id", mine, w.Range)
+	n := q.numbersOf("p.id", mine, w.Range, w.Span)
 	q.column("p.ord, ", n.columns())
 	if w.User.row() {
 		n.joins += " LEFT JOIN neon_auth.users_sync u ON u.id = p.id"
 		q.selectUser("u", w.User)
 	}
-	text := "SELECT " + q.columns.String() + " FROM unnest(" + keys + "::text[]) WITH ORDINALITY AS p(id, ord)" + n.joins
+	text := "SELECT " + q.columns.String() + " FROM " + outer + n.joins
 	l.level = append(l.level, statement{text, q.args, func(rows pgx.Rows) error {
 		stats := make([]UserStats, len(users))
 		for i := range stats {

@@ -52,7 +52,9 @@ func (s *System) inTx(ctx context.Context, what string, work func(pgx.Tx) error)
 	return nil
 }
 
-// announceUser tells every replica that a user is gone; announceSession that a session is over.
+// announceUser tells every replica that a user is gone; announceSession that a
+// session is over. The trigger on users_sync tells of some deletions itself: not
+// on Neon's shape, and not of users who had no row. Twice does no harm.
 const (
 	announceUser    = `select segue.announce('user', id) from unnest($1::text[]) id`
 	announceSession = `select segue.announce('session', $1)`

@@ -57,7 +57,7 @@ func topOfAllTime(size string) string {
 	const order = ` ORDER BY likes DESC, track_id COLLATE "C"`
 	return `WITH touched AS MATERIALIZED (SELECT c.track_id, coalesce(t.likes, 0) + c.likes AS likes
   FROM (SELECT track_id, sum(likes) AS likes FROM (
-      SELECT track_id, likes FROM segue.unfolded_tracks
+      SELECT track_id, likes FROM segue.unfolded_tracks()
       UNION ALL
       SELECT l.track_id, -1 FROM neon_auth.users_sync d JOIN public.track_likes l ON l.clerk_id = d.id WHERE d.deleted_at IS NOT NULL
     ) x GROUP BY track_id) c LEFT JOIN segue.track_totals t ON t.track_id = c.track_id

@@ -40,11 +40,17 @@ type UserWant struct {
 // the user is wanted below the numbers.
 type StatsWant struct {
 	Range *TimeRange
+	Span  bool // the first and last deed too
 	User  *UserWant
 }
 
 // row reports whether the user's own row must be read.
 func (w *UserWant) row() bool { return w != nil && (w.Columns != 0 || w.CreatedAt) }
+
+// lists reports whether anything hangs below the user.
+func (w *UserWant) lists() bool {
+	return w != nil && len(w.ChatMessages)+len(w.Feedback)+len(w.TrackLikes)+len(w.Stats) > 0
+}
 
 // ChatMessageWant is what to read of a message. The edges are nil where nothing of them is wanted.
 type ChatMessageWant struct {

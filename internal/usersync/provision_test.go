@@ -37,10 +37,10 @@ func TestProvisionAsksClerkOnceForAll(t *testing.T) {
 	two := on(t, one.pool, store.SegueOwned, one.api)
 	one.api.Put(ada(0, "Ada"))
 	asked, answer := make(chan struct{}, 10), make(chan struct{})
-	one.api.Before = func(http.ResponseWriter, *http.Request) {
+	one.api.Before(func(http.ResponseWriter, *http.Request) {
 		asked <- struct{}{}
 		<-answer
-	}
+	})
 	const callers = 50
 	errs := make(chan error, 2*callers)
 	var waiting sync.WaitGroup
@@ -71,10 +71,10 @@ func TestProvisionOutlivesItsFirstCaller(t *testing.T) {
 	f := start(t, testdb.Plain)
 	f.api.Put(ada(0, "Ada"))
 	asked, answer := make(chan struct{}), make(chan struct{})
-	f.api.Before = func(http.ResponseWriter, *http.Request) {
+	f.api.Before(func(http.ResponseWriter, *http.Request) {
 		close(asked)
 		<-answer
-	}
+	})
 	leaving, leave := context.WithCancel(t.Context())
 	first, second := make(chan error), make(chan error)
 	go func() { first <- f.Provision(leaving, "user_ada") }()
@@ -113,7 +113,7 @@ func TestProvisionThatCannot(t *testing.T) {
 					c.change(config)
 				}
 			})
-			f.api.Before = c.before
+			f.api.Before(c.before)
 			for range 2 {
 				err := f.Provision(t.Context(), "user_ada")
 				told, ok := errors.AsType[*fault.Error](err)
@@ -150,9 +150,9 @@ func TestProvisionLosesToADeletion(t *testing.T) {
 	t.Parallel()
 	f := start(t, testdb.Plain)
 	f.api.Put(ada(0, "Ada"))
-	f.api.Before = func(http.ResponseWriter, *http.Request) {
+	f.api.Before(func(http.ResponseWriter, *http.Request) {
 		clerktest.DeletedEvent("msg_1", "user_ada", at(30)).Deliver(t, f.Webhook())
-	}
+	})
 	if err := f.Provision(t.Context(), "user_ada"); fault.CodeOf(err) != fault.UserDeleted {
 		t.Errorf("got %v", err)
 	}

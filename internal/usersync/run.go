@@ -77,9 +77,9 @@ func (s *Service) sweepOnce(ctx context.Context) error {
 	now := time.Now()
 	s.swept.Store(now.UnixNano())
 	err := s.System.PruneInbox(ctx, inboxAge)
-	if err == nil && s.EraseAfter >= 0 {
+	if err == nil && s.EraseAfter != nil && *s.EraseAfter >= 0 {
 		var erased store.Erasure
-		erased, err = s.System.Sweep(ctx, s.EraseAfter)
+		erased, err = s.System.Sweep(ctx, *s.EraseAfter)
 		if erased.Users > 0 {
 			s.Log.InfoContext(ctx, "swept", "users", erased.Users, "messages", erased.Messages, "feedback", erased.Feedback,
 				"likes", erased.Likes, "others_feedback", erased.OthersFeedback)

@@ -55,7 +55,7 @@ func on(t *testing.T, pool *pgxpool.Pool, mode store.UsersMode, api *clerktest.A
 		System:         store.NewSystem(pool, mode),
 		Clerk:          clerk.New(clerk.Config{SecretKey: clerktest.SecretKey, URL: api.URL}),
 		WebhookSecrets: []string{clerktest.WebhookSecret},
-		EraseAfter:     30 * 24 * time.Hour,
+		EraseAfter:     new(month),
 		SessionOver:    func(id string) { f.tell("session " + id) },
 		UserDeleted:    func(id string) { f.tell("user " + id) },
 		Log:            slog.New(slog.DiscardHandler),

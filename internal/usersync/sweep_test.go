@@ -22,7 +22,7 @@ func (f *fixture) bury(id string, ago time.Duration) {
 	f.exec(`update neon_auth.users_sync set deleted_at = now() - $2::interval where id = $1`, id, ago)
 }
 
-const month = 30 * 24 * time.Hour
+const month time.Duration = 30 * 24 * time.Hour
 
 func TestSweepErasesWhatIsDue(t *testing.T) {
 	t.Parallel()
@@ -172,7 +172,7 @@ func TestSweepGoesOnAfterAKill(t *testing.T) {
 	testdb.AddUser(t, f.pool, "user_due", "", "")
 	f.write("user_due", 20000)
 	f.bury("user_due", month)
-	child := childProcess(t, "run", url, f.api.URL) // its EraseAfter is 0
+	child := childProcess(t, "run", url, f.api.URL)
 	f.until(`select exists (select from segue.erasures where messages > 0)`)
 	if err := child.Process.Kill(); err != nil {
 		t.Fatal(err)
@@ -195,7 +195,7 @@ func TestSweepGoesOnAfterAKill(t *testing.T) {
 // Run sweeps at the start and after a deletion; with ERASE_AFTER=0 at once.
 func TestRunSweeps(t *testing.T) {
 	t.Parallel()
-	f := start(t, testdb.Plain, func(c *usersync.Config) { c.EraseAfter = 0 })
+	f := start(t, testdb.Plain, func(c *usersync.Config) { c.EraseAfter = new(time.Duration(0)) })
 	for _, id := range []string{"user_start", "user_ada"} {
 		testdb.AddUser(t, f.pool, id, "Name", "")
 		f.write(id, 1)
@@ -207,7 +207,7 @@ func TestRunSweeps(t *testing.T) {
 	done := make(chan error)
 	go func() { done <- f.Run(ctx) }()
 	f.until(`select not exists (select from public.chat_messages where clerk_id = 'user_start')`)
-	clerktest.DeletedEvent("msg_1", "user_ada", time.Now().Add(-time.Second)).Deliver(t, f.Webhook())
+	clerktest.DeletedEvent("msg_1", "user_ada", time.Now().Add(time.Minute)).Deliver(t, f.Webhook())
 	f.until(`select not exists (select from public.chat_messages where clerk_id = 'user_ada')`)
 	stop()
 	if err := <-done; err != nil {
@@ -220,7 +220,7 @@ func TestRunSweeps(t *testing.T) {
 
 func TestRunNeverErases(t *testing.T) {
 	t.Parallel()
-	f := start(t, testdb.Plain, func(c *usersync.Config) { c.EraseAfter = -1 })
+	f := start(t, testdb.Plain, func(c *usersync.Config) { c.EraseAfter = new(time.Duration(-1)) })
 	testdb.AddUser(t, f.pool, "user_due", "Name", "")
 	f.write("user_due", 1)
 	f.bury("user_due", 1000*month)
@@ -233,6 +233,34 @@ func TestRunNeverErases(t *testing.T) {
 	<-done
 	if f.rows("user_due") != 3 {
 		t.Error("rows were erased")
+	}
+}
+
+// A command that syncs has no Run: it sweeps by itself, but only if it was told when.
+func TestSyncSweepsAfterDeletions(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name  string
+		after *time.Duration
+		left  int
+	}{
+		{"at once", new(time.Duration(0)), 0},
+		{"after a month", new(month), 3},
+		{"never", new(time.Duration(-1)), 3},
+		{"not said", nil, 3},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			f := start(t, testdb.Plain, func(config *usersync.Config) { config.EraseAfter = c.after })
+			f.api.Put(crowd(20)...)
+			f.sync(20, 0, 0)
+			f.write("user_00001", 1)
+			f.api.Remove("user_00001")
+			f.sync(0, 0, 1)
+			if n := f.rows("user_00001"); n != c.left {
+				t.Errorf("%d rows left, want %d", n, c.left)
+			}
+		})
 	}
 }
 

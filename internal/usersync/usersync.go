@@ -31,8 +31,9 @@ type Config struct {
 	Clerk *clerk.Client
 	// WebhookSecrets are all signing secrets that are good; none turns the webhook off.
 	WebhookSecrets []string
-	// EraseAfter is how long a deleted user's rows stay; negative keeps them.
-	EraseAfter time.Duration
+	// EraseAfter is how long a deleted user's rows stay, 0 not at all. Negative
+	// keeps them, and so does nil: what was forgotten to be set must not erase.
+	EraseAfter *time.Duration
 	// SyncEvery is how often Run repeats the backfill; 0 or less is never.
 	SyncEvery time.Duration
 	// SessionOver and UserDeleted are told, after the fact is stored, what this

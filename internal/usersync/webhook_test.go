@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -81,6 +82,8 @@ func TestWebhookRespectsOthersRows(t *testing.T) {
 	f.exec(`update neon_auth.users_sync set deleted_at = $1`, at(30))
 	clerktest.UserEvent("msg_3", "user.updated", ada(40, "Risen"), at(41)).Deliver(t, f.Webhook())
 	f.wantRow("user_ada", "user_ada name=Ada Lovelace email=Ada@example.com created=1750000000000 updated=1750000015000 deleted=1750000030000")
+	clerktest.DeletedEvent("msg_4", "user_ada", at(50)).Deliver(t, f.Webhook())
+	f.wantRow("user_ada", "user_ada name=- email=- created=1750000000000 updated=1750000030000 deleted=1750000030000")
 }
 
 // history is a life of Ada: created, updated often and sometimes twice within a
@@ -156,6 +159,36 @@ func (f *fixture) play(other *fixture, r *rand.Rand, events []clerktest.Delivery
 	return strings.TrimPrefix(f.row(user), user)
 }
 
+// Deliveries that arrive at the same moment in two replicas end as they would one by one.
+func TestDeliveriesAtOnceEndInTheSameRow(t *testing.T) {
+	t.Parallel()
+	one := start(t, testdb.Plain)
+	two := on(t, one.pool, store.SegueOwned, one.api)
+	r := rand.New(rand.NewSource(1))
+	for i := range 20 {
+		events := history(r)
+		want := one.play(two, r, events, false)
+		user := fmt.Sprintf("user_at_once_%d", i)
+		var arriving sync.WaitGroup
+		for _, e := range events {
+			data := maps.Clone(e.Data.(map[string]any))
+			data["id"] = user
+			e.ID, e.Data = user+e.ID, data
+			for _, replica := range []*fixture{one, two} {
+				arriving.Go(func() {
+					if status := e.Deliver(t, replica.Webhook()); status != http.StatusNoContent {
+						t.Errorf("status %d", status)
+					}
+				})
+			}
+		}
+		arriving.Wait()
+		if got := strings.TrimPrefix(one.row(user), user); got != want {
+			t.Errorf("history %d:\n got %s\nwant %s", i, got, want)
+		}
+	}
+}
+
 func TestWebhookTellsOfSessionsAndDeletions(t *testing.T) {
 	t.Parallel()
 	for _, shape := range testdb.Shapes() { // in Neon's table too, which stays as it is
@@ -172,7 +205,7 @@ func TestWebhookTellsOfSessionsAndDeletions(t *testing.T) {
 			if !slices.Equal(f.told, want) {
 				t.Errorf("this process heard %q", f.told)
 			}
-			if n := f.number(`select count(*) from segue.events where kind in ('session', 'user')`); n != 4 {
+			if n := f.number(`select count(distinct id) from segue.events where kind in ('session', 'user')`); n != 4 {
 				t.Errorf("the other processes are told of %d", n)
 			}
 			if f.neon() && f.row("user_ada") != "" {

@@ -30,11 +30,25 @@ describe.skipIf(!segue)("playground", () => {
     }
   }
 
+  test("what it takes to type a query", () => {
+    const sizes: Promise<number>[] = [];
+    return open("/healthz", { viewport: desktop }, async (page) => {
+      page.context().on("response", (response) => {
+        if (new URL(response.url()).pathname.startsWith("/assets/")) sizes.push(response.request().sizes().then((size) => size.responseBodySize, () => 0));
+      });
+      await page.goto(segue!.url);
+      await ready(page);
+      const total = (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+      console.log(`  playground, first load: ${(total / 1024).toFixed(0)} KiB of assets`);
+      expect(total).toBeLessThan(2048 * 1024);
+    });
+  });
+
   test("every stop of the tour answers", () =>
     open("/", { viewport: desktop }, async (page) => {
       await ready(page);
       for (const [tab, field] of [["Conversation", "chatMessages"], ["OverTime", "activity"], ["Leaderboard", "userStats"], ["TopTracks", "topTracks"], ["Say", "sendChatMessage"]] as const) {
-        await page.getByRole("tab", { name: tab }).click();
+        await page.getByRole("button", { name: tab, exact: true }).click();
         await run(page).click();
         await expect.poll(() => answer(page), { timeout: 20_000, message: tab }).toContain(`"${field}"`);
         expect(await answer(page)).not.toContain('"errors"');
@@ -44,7 +58,7 @@ describe.skipIf(!segue)("playground", () => {
   test("a subscription shows what another program writes", () =>
     open("/", { viewport: desktop }, async (page) => {
       await ready(page);
-      await page.getByRole("tab", { name: "Live" }).click();
+      await page.getByRole("button", { name: "Live", exact: true }).click();
       const subscribed = page.waitForEvent("websocket").then((socket) => socket.waitForEvent("framesent", (frame) => String(frame.payload).includes('"subscribe"')));
       await run(page).click();
       await subscribed;

@@ -76,13 +76,24 @@ language sql stable as $$
 $$;
 -- +goose StatementEnd
 
--- The journal as readers want it. (With both ends PostgreSQL expects a short range and takes the index.)
-create view segue.unfolded_users as
-  select * from segue.user_changes
-  where xid >= (select segue.unfolded_from()) and xid <= '18446744073709551615'::xid8;
-create view segue.unfolded_tracks as
-  select * from segue.track_changes
-  where xid >= (select segue.unfolded_from()) and xid <= '18446744073709551615'::xid8;
+-- The journal as readers want it: all that is not folded. PostgreSQL plans for a table as it finds it, and this one it
+-- mostly finds empty: left alone it would keep a plan that reads the whole table, dead rows and all.
+-- +goose StatementBegin
+create function segue.unfolded_users() returns setof segue.user_changes
+language plpgsql stable rows 250 set enable_seqscan = off as $$
+begin
+  return query select * from segue.user_changes where xid >= segue.unfolded_from();
+end
+$$;
+-- +goose StatementEnd
+-- +goose StatementBegin
+create function segue.unfolded_tracks() returns setof segue.track_changes
+language plpgsql stable rows 250 set enable_seqscan = off as $$
+begin
+  return query select * from segue.track_changes where xid >= segue.unfolded_from();
+end
+$$;
+-- +goose StatementEnd
 
 create table segue.rollups_built (at timestamptz not null);
 comment on table segue.rollups_built is 'When the rollups were last counted from the tables. Empty: migrate has not finished counting.';
@@ -102,11 +113,11 @@ $$;
 
 -- Folds the journal into the totals, unless somebody else is at it: it never waits. A person's changes are folded all
 -- together: then, where none of them took anything away, the first and last deed follow from the journal; where one did,
--- they are looked up. A snapshot that is older than the lock would fold what another transaction has folded already, so
--- only READ COMMITTED folds.
+-- they are looked up. A snapshot older than the lock would still see what another has folded since, and fail; so only READ
+-- COMMITTED folds.
 -- +goose StatementBegin
 create function segue.fold() returns void
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off as $$
 declare
   idle      text[];
   people    text[];
@@ -119,7 +130,7 @@ begin
   end if;
   with taken as (
     delete from segue.user_changes
-    where xid >= (select segue.unfolded_from()) and xid <= '18446744073709551615'::xid8
+    where xid >= segue.unfolded_from()
     returning *
   ), hourly as (
     insert into segue.activity_hourly as a
@@ -166,7 +177,7 @@ begin
 
   with taken as (
     delete from segue.track_changes
-    where xid >= (select segue.unfolded_from()) and xid <= '18446744073709551615'::xid8
+    where xid >= segue.unfolded_from()
     returning *
   ), total as (
     insert into segue.track_totals as t
@@ -183,10 +194,67 @@ end
 $$;
 -- +goose StatementEnd
 
--- One trigger function a table. Statements that changed many rows fold at once, others by chance, so that the journal
--- holds some 250 rows.
--- An UPDATE that moved nothing (a new text, a new title) leaves nothing in the journal.
--- TRUNCATE says of no row what it was, so what is counted is taken back; that is exact only with a snapshot
+-- The triggers, two functions a table: one for INSERT, which is most of what is written, and one for all else. Statements
+-- that changed many rows fold at once, others by chance, so that the journal holds some 250 rows.
+--
+-- Setting search_path would cost an INSERT as much as the line in the journal does (docs/adr/0005-rollups.md). So in these
+-- three every function and operator is named with its schema, and none may be added without.
+-- +goose StatementBegin
+create function segue.add_messages() returns trigger
+language plpgsql security definer as $$
+declare
+  changed bigint;
+begin
+  insert into segue.user_changes (clerk_id, at, messages)
+  select clerk_id, coalesce(created_at, 'epoch'), 1 from fresh;
+  get diagnostics changed = row_count;
+  if pg_catalog.random() operator(pg_catalog.*) 256 operator(pg_catalog.<) changed then
+    perform segue.fold();
+  end if;
+  return null;
+end
+$$;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+create function segue.add_feedback() returns trigger
+language plpgsql security definer as $$
+declare
+  changed bigint;
+begin
+  insert into segue.user_changes (clerk_id, at, feedback_up, feedback_down)
+  select clerk_id, coalesce(created_at, 'epoch'), case when rating operator(pg_catalog.>) 0 then 1 else 0 end,
+    case when rating operator(pg_catalog.<) 0 then 1 else 0 end
+  from fresh;
+  get diagnostics changed = row_count;
+  if pg_catalog.random() operator(pg_catalog.*) 256 operator(pg_catalog.<) changed then
+    perform segue.fold();
+  end if;
+  return null;
+end
+$$;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+create function segue.add_likes() returns trigger
+language plpgsql security definer as $$
+declare
+  changed bigint;
+begin
+  insert into segue.track_changes (track_id, likes) select track_id, 1 from fresh;
+  insert into segue.user_changes (clerk_id, at, likes)
+  select clerk_id, coalesce(created_at, 'epoch'), 1 from fresh;
+  get diagnostics changed = row_count;
+  if pg_catalog.random() operator(pg_catalog.*) 256 operator(pg_catalog.<) changed then
+    perform segue.fold();
+  end if;
+  return null;
+end
+$$;
+-- +goose StatementEnd
+
+-- An UPDATE that moved nothing (a new text, a new title) leaves nothing in the journal. What was removed is told by the
+-- hour. TRUNCATE says of no row what it was, so what is counted is taken back; that is exact only with a snapshot
 -- younger than its lock.
 -- +goose StatementBegin
 create function segue.count_messages() returns trigger
@@ -195,9 +263,6 @@ declare
   changed bigint;
 begin
   case tg_op
-  when 'INSERT' then
-    insert into segue.user_changes (clerk_id, at, messages)
-    select clerk_id, coalesce(created_at, 'epoch'), 1 from fresh;
   when 'DELETE' then
     insert into segue.user_changes (clerk_id, at, messages)
     select clerk_id, date_trunc('hour', coalesce(created_at, 'epoch'), 'UTC'), -count(*) from stale group by 1, 2;
@@ -228,9 +293,6 @@ declare
   changed bigint;
 begin
   case tg_op
-  when 'INSERT' then
-    insert into segue.user_changes (clerk_id, at, feedback_up, feedback_down)
-    select clerk_id, coalesce(created_at, 'epoch'), (rating > 0)::integer, (rating < 0)::integer from fresh;
   when 'DELETE' then
     insert into segue.user_changes (clerk_id, at, feedback_up, feedback_down)
     select clerk_id, date_trunc('hour', coalesce(created_at, 'epoch'), 'UTC'),
@@ -265,10 +327,6 @@ declare
   changed bigint;
 begin
   case tg_op
-  when 'INSERT' then
-    insert into segue.track_changes (track_id, likes) select track_id, 1 from fresh;
-    insert into segue.user_changes (clerk_id, at, likes)
-    select clerk_id, coalesce(created_at, 'epoch'), 1 from fresh;
   when 'DELETE' then
     insert into segue.track_changes (track_id, likes) select track_id, -count(*) from stale group by track_id;
     insert into segue.user_changes (clerk_id, at, likes)
@@ -417,7 +475,7 @@ set local lock_timeout = '10s';
 lock table public.chat_messages, public.message_feedback, public.track_likes in share row exclusive mode;
 
 create trigger segue_count_added after insert on public.chat_messages
-  referencing new table as fresh for each statement execute function segue.count_messages();
+  referencing new table as fresh for each statement execute function segue.add_messages();
 create trigger segue_count_changed after update on public.chat_messages
   referencing old table as stale new table as fresh for each statement execute function segue.count_messages();
 create trigger segue_count_removed after delete on public.chat_messages
@@ -426,7 +484,7 @@ create trigger segue_count_truncated after truncate on public.chat_messages
   for each statement execute function segue.count_messages();
 
 create trigger segue_count_added after insert on public.message_feedback
-  referencing new table as fresh for each statement execute function segue.count_feedback();
+  referencing new table as fresh for each statement execute function segue.add_feedback();
 create trigger segue_count_changed after update on public.message_feedback
   referencing old table as stale new table as fresh for each statement execute function segue.count_feedback();
 create trigger segue_count_removed after delete on public.message_feedback
@@ -435,7 +493,7 @@ create trigger segue_count_truncated after truncate on public.message_feedback
   for each statement execute function segue.count_feedback();
 
 create trigger segue_count_added after insert on public.track_likes
-  referencing new table as fresh for each statement execute function segue.count_likes();
+  referencing new table as fresh for each statement execute function segue.add_likes();
 create trigger segue_count_changed after update on public.track_likes
   referencing old table as stale new table as fresh for each statement execute function segue.count_likes();
 create trigger segue_count_removed after delete on public.track_likes
@@ -456,8 +514,9 @@ drop trigger segue_count_added on public.track_likes;
 drop trigger segue_count_changed on public.track_likes;
 drop trigger segue_count_removed on public.track_likes;
 drop trigger segue_count_truncated on public.track_likes;
-drop view segue.unfolded_users, segue.unfolded_tracks;
-drop function segue.unfolded_from(), segue.count_messages(), segue.count_feedback(), segue.count_likes(), segue.must_read_committed(text),
+drop function segue.unfolded_users(), segue.unfolded_tracks(), segue.unfolded_from(),
+  segue.add_messages(), segue.add_feedback(), segue.add_likes(),
+  segue.count_messages(), segue.count_feedback(), segue.count_likes(), segue.must_read_committed(text),
   segue.user_hours(), segue.fold(), segue.recount_users(text[]), segue.recount_tracks(), segue.wait_to_recount(),
   segue.active_span(text);
 drop table segue.user_totals, segue.activity_hourly, segue.track_totals, segue.user_changes, segue.track_changes,

@@ -90,7 +90,7 @@ function Active({ personal, ...shared }: Shared & { personal: boolean }) {
   const title = personal ? active[bucket] : "Active people";
   const value = personal && shared.hovered === undefined ? `${number(figure.now)} of ${number(now.length)}` : average(figure.now);
   return (
-    <ChartCard title={title} {...shared} columns={[{ name: title, measure: "activeUsers", color: "--active" }]} empty={sum(now) === 0}>
+    <ChartCard title={title} {...shared} columns={[{ name: title, measure: "activeUsers", color: "--active" }]} empty={sum(now) === 0} alone={personal}>
       <Figure value={value} unit={personal || figure.where ? "" : `${each[bucket]} on average`} now={figure.now} before={figure.before} where={figure.where} />
     </ChartCard>
   );
@@ -111,11 +111,20 @@ interface Column {
   below?: boolean;
 }
 
-function ChartCard({ title, view, span, query, columns, empty, hovered, onHover, onWiden, children }: Shared & { title: string; columns: Column[]; empty: boolean; children: ReactNode }) {
+interface ChartCardProps extends Shared {
+  title: string;
+  columns: Column[];
+  empty: boolean;
+  /** Without the period before: a line that only ever is at 0 or 1 is noise. */
+  alone?: boolean;
+  children: ReactNode;
+}
+
+function ChartCard({ title, view, span, query, columns, empty, alone = false, hovered, onHover, onWiden, children }: ChartCardProps) {
   const { now, before } = query.data ?? { now: [] };
   const { bucket, timeZone } = view;
   const lines = useMemo<Line[]>(() => columns.map(({ name, color, measure, below = false }) => ({ name, color, below, values: now.map((point) => point[measure]) })), [query.data]);
-  const earlier = useMemo(() => before?.map((point) => point[columns[0]!.measure]), [query.data]);
+  const earlier = useMemo(() => (alone ? undefined : before?.map((point) => point[columns[0]!.measure])), [query.data, alone]);
   const ticks = useMemo(() => now.map(({ start }) => tickLabel(start, bucket, timeZone, now.length)), [query.data]);
   const table: Table = {
     title,

@@ -17,7 +17,8 @@ export function csv({ columns, rows }: Table): string {
 }
 
 export function saveCSV(table: Table) {
-  save(new Blob(["\ufeff", csv(table)], { type: "text/csv;charset=utf-8" }), fileName(table.title, "csv"));
+  const mark = new Uint8Array([0xef, 0xbb, 0xbf]); // or Excel takes UTF-8 for something else
+  save(new Blob([mark, csv(table)], { type: "text/csv;charset=utf-8" }), fileName(table.title, "csv"));
 }
 
 /** The chart as it stands, on its own ground and under its title. */

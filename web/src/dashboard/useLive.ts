@@ -73,7 +73,7 @@ export function useLive(userId: string, refresh: () => void): Live {
     return () => {
       refreshSoon.cancel();
       stops.forEach((stop) => stop());
-      void socket.dispose();
+      Promise.resolve(socket.dispose()).catch(() => {}); // it may still have been connecting
     };
   }, [visible, socketed, token, userId, refresh]);
 

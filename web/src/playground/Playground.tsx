@@ -1,13 +1,14 @@
 import "graphiql/setup-workers/vite";
 import "./styles";
 import { explorerPlugin } from "@graphiql/plugin-explorer";
-import { createGraphiQLFetcher } from "@graphiql/toolkit";
+import { createGraphiQLFetcher, type Fetcher } from "@graphiql/toolkit";
 import { GraphiQL, HISTORY_PLUGIN } from "graphiql";
 import { useEffect, useMemo, useRef, useState } from "react";
 import { createSocket } from "../api/socket";
 import { type Session, useSession } from "../identity/Session";
 import { Header } from "../page/Header";
 import { useTheme } from "../page/theme";
+import { mendTabs } from "./tabs";
 import { tour } from "./tour";
 
 const plugins = [explorerPlugin({ showAttribution: false }), HISTORY_PLUGIN];
@@ -17,10 +18,12 @@ export function Playground() {
   const theme = useTheme();
   const fetcher = useFetcher();
   const [tabs] = useState(() => tour(new Date()));
+  const main = useRef<HTMLElement>(null);
+  useEffect(() => mendTabs(main.current!), []);
   return (
     <div className="playground">
       <Header page="playground" />
-      <main aria-label="Playground">
+      <main ref={main} aria-label="Playground">
         <GraphiQL fetcher={fetcher} plugins={plugins} defaultTabs={tabs} forcedTheme={theme} defaultEditorToolsVisibility="variables">
           <GraphiQL.Logo> </GraphiQL.Logo>
         </GraphiQL>
@@ -36,18 +39,25 @@ function useFetcher() {
   latest.current = session;
   const socket = useMemo(() => createSocket(() => latest.current.token()), []);
   useEffect(() => socket.terminate, [socket, session.credential]);
-  return useMemo(
-    () =>
-      createGraphiQLFetcher({
-        url: "/graphql",
-        wsClient: socket,
-        fetch: async (input: RequestInfo | URL, init?: RequestInit) => {
-          const headers = new Headers(init?.headers);
-          const token = await latest.current.token();
-          if (token && !headers.has("authorization")) headers.set("authorization", `Bearer ${token}`);
-          return fetch(input, { ...init, credentials: "same-origin", headers });
-        },
-      }),
-    [socket],
-  );
+  return useMemo(() => {
+    const fetcher = createGraphiQLFetcher({
+      url: "/graphql",
+      wsClient: socket,
+      fetch: async (input: RequestInfo | URL, init?: RequestInit) => {
+        const headers = new Headers(init?.headers);
+        const token = await latest.current.token();
+        if (token && !headers.has("authorization")) headers.set("authorization", `Bearer ${token}`);
+        return fetch(input, { ...init, credentials: "same-origin", headers });
+      },
+    });
+    return ownName(fetcher);
+  }, [socket]);
+}
+
+/** For a moment after a change of tabs, GraphiQL still sends the name of the other tab's operation. */
+function ownName(fetcher: Fetcher): Fetcher {
+  return (params, options) => {
+    const name = params.operationName && params.query.includes(params.operationName) ? { operationName: params.operationName } : { operationName: null };
+    return fetcher({ ...params, ...name }, options);
+  };
 }

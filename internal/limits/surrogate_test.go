@@ -1,4 +1,4 @@
-package gqlhttp
+package limits_test
 
 import (
 	"encoding/json"
@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/ai-dj/segue/internal/limits"
 )
 
 // TestSurrogates compares the scan with encoding/json, which puts U+FFFD where
@@ -20,7 +22,7 @@ func TestSurrogates(t *testing.T) {
 			t.Fatalf("%s: %v", text, err)
 		}
 		lossy := strings.ContainsRune(decoded, '\uFFFD')
-		if refused := checkSurrogates([]byte(text)) != nil; refused != lossy {
+		if refused := limits.CheckJSON([]byte(text)) != nil; refused != lossy {
 			t.Fatalf("%s: refused %t, lossy %t", text, refused, lossy)
 		}
 	})
