@@ -21,9 +21,6 @@ const (
 	lifeJitter   = 5 * time.Minute
 	healthCheck  = 30 * time.Second
 	connectLimit = 5 * time.Second
-	// cancelGrace is how long PostgreSQL has to confirm a cancellation before the
-	// connection is given up.
-	cancelGrace = 500 * time.Millisecond
 )
 
 // ErrQueryMode is a database URL whose default_query_exec_mode this package
@@ -51,7 +48,7 @@ func OpenPool(url string, maxConns int, tracer pgx.QueryTracer) (*pgxpool.Pool, 
 		cfg.ConnConfig.RuntimeParams["application_name"] = "segue"
 	}
 	cfg.ConnConfig.BuildContextWatcherHandler = func(c *pgconn.PgConn) ctxwatch.Handler {
-		return &pgconn.CancelRequestContextWatcherHandler{Conn: c, DeadlineDelay: cancelGrace}
+		return &canceller{conn: c}
 	}
 	learn(cfg)
 	pool, err := pgxpool.NewWithConfig(context.Background(), cfg)

@@ -88,3 +88,20 @@ func TestWaiting_isBounded(t *testing.T) {
 	}
 	need(t, "after", s.together(8))
 }
+
+// A gateway that is killed cannot cancel its queries. With the setting that
+// docs/faults.md recommends for its role PostgreSQL finds out by itself.
+func TestGatewayKilled_queryEnds(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, "REQUEST_TIMEOUT=1m")
+	s.exec(t, "alter role "+s.role.User.Username()+" set client_connection_check_interval = '1s'")
+	s.gateway = serve(t, s.role.String(), "REQUEST_TIMEOUT=1m") // its connections have the setting
+	tx := s.lock(t)
+	defer s.unlock(t, tx)
+	go s.send()
+	s.waitFor(t, tx, 1)
+	s.kill()
+	killed := time.Now()
+	s.waitFor(t, tx, 0)
+	t.Logf("| gateway killed | its query is gone from PostgreSQL after %s |", milliseconds(time.Since(killed)))
+}

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -116,7 +117,8 @@ func TestPgBouncer(t *testing.T) {
 			need(t, "deep", []answer{s.ask(context.Background(), ada, deepQuery, nil)})
 			t.Logf("| REQUEST_TIMEOUT %v through PgBouncer, %s | query gone from PostgreSQL %v after its caller was told |",
 				requestTimeout, mode.name, s.timesOut(t).Round(time.Millisecond))
-			need(t, "after the time-out", s.together(10))
+			s.leave(t, 100)
+			need(t, "after time-outs and callers who left", s.together(10))
 		})
 	}
 }
@@ -151,4 +153,23 @@ func (s *stage) timesOut(t *testing.T) time.Duration {
 	}
 	s.waitFor(t, tx, 0)
 	return time.Since(told)
+}
+
+// leave has n callers ask for what is locked, and leave.
+func (s *stage) leave(t *testing.T, n int) {
+	t.Helper()
+	tx := s.lock(t)
+	defer s.unlock(t, tx)
+	var wg sync.WaitGroup
+	for range 3 { // as many as PgBouncer has connections
+		wg.Go(func() {
+			for range n / 3 {
+				ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+				s.ask(ctx, ada, readQuery, nil)
+				cancel()
+			}
+		})
+	}
+	wg.Wait()
+	s.waitFor(t, tx, 0)
 }
