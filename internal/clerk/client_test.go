@@ -127,9 +127,9 @@ func TestUserErrorsAreTyped(t *testing.T) {
 		"rate limited": func(w http.ResponseWriter) { clerktest.Fail(w, 429, "rate_limited", 7) },
 		"rate limited by something that speaks no JSON": func(w http.ResponseWriter) {
 			w.Header().Set("Retry-After", "7")
-			http.Error(w, "<html>slow down</html>", 429)
+			http.Error(w, "<html>slow down</html>", http.StatusTooManyRequests)
 		},
-		"down":    func(w http.ResponseWriter) { http.Error(w, "<html>bad gateway</html>", 502) },
+		"down":    func(w http.ResponseWriter) { http.Error(w, "<html>bad gateway</html>", http.StatusBadGateway) },
 		"refused": func(w http.ResponseWriter) { clerktest.Fail(w, 403, "forbidden", 0) },
 	}
 	for name, answer := range answers {

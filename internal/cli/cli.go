@@ -51,6 +51,8 @@ type grammar struct {
 	Serve   serveCmd         `cmd:"" help:"Serve the gateway; settings come from the environment."`
 	Dev     devCmd           `cmd:"" help:"Run everything on this machine with nothing set up: PostgreSQL, sample data, playground, tokens."`
 	Migrate migrateCmd       `cmd:"" help:"Bring the database's schema up to date, or show where it stands."`
+	Adopt   adoptCmd         `cmd:"" help:"Bring an existing ai-dj database into the form Segue needs: a plan first, --apply does it."`
+	Doctor  doctorCmd        `cmd:"" help:"Check database, users, keys and Clerk, and say what to do."`
 	Schema  schemaCmd        `cmd:"" help:"Print the GraphQL schema."`
 	Token   tokenCmd         `cmd:"" help:"Mint a token that this machine's segue dev accepts."`
 	Sync    syncCmd          `cmd:"" help:"Bring users_sync in step with Clerk, from Clerk's Backend API."`

@@ -39,6 +39,19 @@ func DetectUsersSync(ctx context.Context, q Querier) (Mode, error) {
 	return table.mode, table.usable()
 }
 
+// CheckReferable reports what keeps this role from declaring foreign keys to
+// users_sync: ErrNoUsersSync, a *GrantError, or a table that nothing can refer to.
+func CheckReferable(ctx context.Context, q Querier) error {
+	table, err := inspectUsersSync(ctx, q)
+	if err != nil {
+		return err
+	}
+	if err := table.usable(); err != nil {
+		return err
+	}
+	return table.referable()
+}
+
 // GrantError is a right on users_sync that the connection's role lacks.
 type GrantError struct {
 	Role string

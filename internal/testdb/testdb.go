@@ -171,7 +171,7 @@ func (s *server) build(ctx context.Context, conn *pgx.Conn, template string, sha
 	}
 	target := withDatabase(s.admin, building)
 	if shape == Neon {
-		if err := run(ctx, target, neonAuth); err != nil {
+		if err := run(ctx, target, NeonAuth); err != nil {
 			return err
 		}
 	}
@@ -211,7 +211,7 @@ func templateName(shape Shape) string {
 		}
 		fmt.Fprintf(h, "%s %d %s", name, len(text), text)
 	}
-	fmt.Fprint(h, neonAuth)
+	fmt.Fprint(h, NeonAuth)
 	return fmt.Sprintf("segue_%s_%s", shape, hex.EncodeToString(h.Sum(nil))[:16])
 }
 

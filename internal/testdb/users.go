@@ -11,8 +11,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// neonAuth is what Neon Auth makes in a database, taken from dumps of live ones.
-const neonAuth = `
+// NeonAuth is what Neon Auth makes in a database, taken from dumps of live ones.
+const NeonAuth = `
 create schema neon_auth;
 create table neon_auth.users_sync (
   raw_json   jsonb not null,

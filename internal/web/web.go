@@ -40,31 +40,15 @@ type DevUser struct {
 	Token string `json:"token"`
 }
 
-// Pages are the handlers by ServeMux pattern.
+// Pages are the handlers by ServeMux pattern. Besides the pages and their assets
+// that is a manifest of the operations that the dashboard sends, for servers that
+// run only TRUSTED_DOCUMENTS.
 func Pages(c Config) (map[string]http.Handler, error) {
 	dist, err := fs.Sub(embedded, "dist")
 	if err != nil {
 		return nil, err
 	}
 	return pages(c, dist)
-}
-
-// Documents are the operations that the dashboard sends, by the SHA-256 of their
-// text: a server that runs only trusted documents must trust these for its
-// dashboard to work. Empty when the pages are not built.
-func Documents() (map[string]string, error) {
-	text, err := embedded.ReadFile("dist/documents.json")
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	documents := map[string]string{}
-	if err := json.Unmarshal(text, &documents); err != nil {
-		return nil, fmt.Errorf("the dashboard's documents: %w", err)
-	}
-	return documents, nil
 }
 
 func pages(c Config, dist fs.FS) (map[string]http.Handler, error) {
@@ -77,6 +61,9 @@ func pages(c Config, dist fs.FS) (map[string]http.Handler, error) {
 		return nil, err
 	}
 	routes := map[string]http.Handler{"GET /dashboard": dashboard, "GET /assets/{name}": assets{dist}}
+	if documents, err := fs.ReadFile(dist, "documents.json"); err == nil {
+		routes["GET /dashboard/documents.json"] = file{body: documents, kind: "application/json", tag: etag(documents)}
+	}
 	if c.Playground {
 		if routes["GET /{$}"], err = newPage(dist, "index.html", c, playgroundPolicy(host)); err != nil {
 			return nil, err
@@ -85,11 +72,12 @@ func pages(c Config, dist fs.FS) (map[string]http.Handler, error) {
 	return routes, nil
 }
 
-// page is one HTML file, complete and never changing while the process lives.
-type page struct {
+// file is an answer that is complete and never changes while the process lives.
+type file struct {
 	body   []byte
+	kind   string
 	tag    string
-	policy string
+	policy string // of a page; else the server's own holds
 }
 
 const slot = `<script type="application/json" id="segue-config">{}</script>`
@@ -112,22 +100,28 @@ func newPage(dist fs.FS, name string, c Config, p policy) (http.Handler, error) 
 		return nil, fmt.Errorf("%s has no place for its configuration", name)
 	}
 	body := before + strings.Replace(slot, "{}", string(config), 1) + after
-	return page{body: []byte(body), tag: etag([]byte(body)), policy: p.allowing(body).String()}, nil
+	return pageFile(body, p.allowing(body)), nil
 }
 
-func (p page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func pageFile(body string, p policy) file {
+	return file{body: []byte(body), kind: "text/html; charset=utf-8", tag: etag([]byte(body)), policy: p.String()}
+}
+
+func (f file) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
-	header.Set("Content-Type", "text/html; charset=utf-8")
-	header.Set("Content-Security-Policy", p.policy)
-	header.Set("Referrer-Policy", "same-origin")
-	header.Set("Cross-Origin-Opener-Policy", "same-origin-allow-popups") // Clerk signs in with popups
+	header.Set("Content-Type", f.kind)
+	if f.policy != "" {
+		header.Set("Content-Security-Policy", f.policy)
+		header.Set("Referrer-Policy", "same-origin")
+		header.Set("Cross-Origin-Opener-Policy", "same-origin-allow-popups") // Clerk signs in with popups
+	}
 	header.Set("Cache-Control", "no-cache")
-	header.Set("ETag", p.tag)
-	if matches(r, p.tag) {
+	header.Set("ETag", f.tag)
+	if matches(r, f.tag) {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
-	_, _ = w.Write(p.body)
+	_, _ = w.Write(f.body)
 }
 
 // matches reports whether the caller has this version already. Compression on the
@@ -147,8 +141,7 @@ func etag(content []byte) string {
 }
 
 func newUnbuilt() http.Handler {
-	body := []byte(unbuilt)
-	return page{body: body, tag: etag(body), policy: policy{"default-src": "'none'", "style-src": "'unsafe-inline'", "frame-ancestors": "'none'"}.String()}
+	return pageFile(unbuilt, policy{"default-src": "'none'", "style-src": "'unsafe-inline'", "frame-ancestors": "'none'"})
 }
 
 const unbuilt = `<!doctype html>

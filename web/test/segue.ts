@@ -28,6 +28,19 @@ export default async function setup(project: TestProject) {
   }
   const dir = mkdtempSync(join(tmpdir(), "segue-web-"));
   chmodSync(dir, 0o755); // PostgreSQL may have to run as another user
+  const tidy = () => rmSync(dir, { recursive: true, force: true });
+  try {
+    const { said, stop } = await start(dir);
+    project.provide("segue", { url: /http:\/\/\S+(?=\/graphql)/.exec(said)![0], database: /postgres:\/\/\S+/.exec(said)![0] });
+    return () => stop().then(tidy);
+  } catch (error) {
+    tidy();
+    throw error;
+  }
+}
+
+/** Runs `segue dev` with its data in dir, until it has said how to use it. */
+async function start(dir: string) {
   const binary = join(dir, "gateway");
   execFileSync("go", ["build", "-o", binary, "."], { cwd: root, stdio: "inherit" });
   const child = spawn(binary, ["dev"], { env: { ...process.env, XDG_CACHE_HOME: dir, ADDR: "127.0.0.1:0", CLERK_PUBLISHABLE_KEY: "" }, stdio: ["ignore", "pipe", "pipe"] });
@@ -42,10 +55,9 @@ export default async function setup(project: TestProject) {
     child.stderr.on("data", hear);
     void ended.then(() => reject(new Error(`segue dev ended:\n${said}`)));
   });
-  project.provide("segue", { url: /http:\/\/\S+(?=\/graphql)/.exec(said)![0], database: /postgres:\/\/\S+/.exec(said)![0] });
-  return async () => {
+  const stop = () => {
     child.kill("SIGINT");
-    await ended;
-    rmSync(dir, { recursive: true, force: true });
+    return ended;
   };
+  return { said, stop };
 }

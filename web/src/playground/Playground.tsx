@@ -3,6 +3,7 @@ import "./styles";
 import { explorerPlugin } from "@graphiql/plugin-explorer";
 import { createGraphiQLFetcher, type Fetcher } from "@graphiql/toolkit";
 import { GraphiQL, HISTORY_PLUGIN } from "graphiql";
+import { type DocumentNode, Kind, parse } from "graphql";
 import { useEffect, useMemo, useRef, useState } from "react";
 import { createSocket } from "../api/socket";
 import { type Session, useSession } from "../identity/Session";
@@ -50,14 +51,25 @@ function useFetcher() {
         return fetch(input, { ...init, credentials: "same-origin", headers });
       },
     });
-    return ownName(fetcher);
+    return ownFacts(fetcher);
   }, [socket]);
 }
 
-/** For a moment after a change of tabs, GraphiQL still sends the name of the other tab's operation. */
-function ownName(fetcher: Fetcher): Fetcher {
+/** For a moment after a change of tabs, GraphiQL still has the other tab's operation in mind: what is sent is what is looked at here. */
+function ownFacts(fetcher: Fetcher): Fetcher {
   return (params, options) => {
-    const name = params.operationName && params.query.includes(params.operationName) ? { operationName: params.operationName } : { operationName: null };
-    return fetcher({ ...params, ...name }, options);
+    const documentAST = parsed(params.query);
+    if (!documentAST) return fetcher(params, options);
+    const names = documentAST.definitions.filter((part) => part.kind === Kind.OPERATION_DEFINITION).map(({ name }) => name?.value);
+    const operationName = names.length === 1 ? names[0] : params.operationName;
+    return fetcher({ ...params, operationName }, { ...options, documentAST });
   };
+}
+
+function parsed(query: string): DocumentNode | undefined {
+  try {
+    return parse(query);
+  } catch {
+    return undefined; // the server says what is wrong with it
+  }
 }
