@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -38,7 +39,7 @@ func present(ctx context.Context, logger *slog.Logger, err error) *gqlerror.Erro
 	case outer != nil && coded(outer):
 		return outer
 	case errors.Is(err, context.DeadlineExceeded):
-		f = fault.New(fault.Timeout, "the operation took too long").Because(err)
+		f = fault.New(fault.Timeout, "the operation took too long").Retry(time.Second).Because(err)
 	case errors.Is(err, context.Canceled):
 		// Nobody is left to read the answer; the code only feeds the metrics.
 		f = fault.New(fault.Timeout, "the request was cancelled").Because(err)

@@ -190,14 +190,15 @@ func (a *App) buildServer(_ context.Context, opts Options) error {
 	c := httpd.Config{
 		Listener: a.listener, AdminListener: a.admin, GraphQL: handler, Webhook: a.users.Webhook(), Pages: pages,
 		Authenticate: a.auth.Request, CORSOrigins: a.cfg.CORSOrigins,
+		// A request may use its time before it is cut off, and before it is cancelled by a stop.
+		WriteTimeout: max(time.Minute, a.cfg.RequestTimeout+15*time.Second), DrainTime: a.cfg.RequestTimeout + 5*time.Second,
 		Ready:    func(ctx context.Context) error { return store.CheckSchema(ctx, a.pool) },
 		Activity: func() int64 { return a.pool.Stat().AcquireCount() },
 		Drain: func(ctx context.Context) {
 			close(draining)
 			handler.Drain(ctx)
 		},
-		WriteTimeout: a.cfg.RequestTimeout + writeSlack,
-		Metrics:      a.metrics, Tracing: a.tracing, Logger: a.logger,
+		Metrics: a.metrics, Tracing: a.tracing, Logger: a.logger,
 	}
 	if a.cfg.Introspection {
 		c.SDL = graph.SDL()
@@ -205,10 +206,6 @@ func (a *App) buildServer(_ context.Context, opts Options) error {
 	a.server = httpd.New(c)
 	return nil
 }
-
-// writeSlack is how long a request may take beyond its operation: its body comes
-// slowly, its answer goes slowly.
-const writeSlack = 45 * time.Second
 
 // graphQL is the handler of /graphql.
 func (a *App) graphQL(draining <-chan struct{}) (*gqlhttp.Handler, error) {

@@ -21,7 +21,7 @@ const (
 	// keysMaxAge bounds how long a revoked key still works.
 	keysMaxAge = 2 * time.Second
 	// keysTimeout bounds one load of the keys.
-	keysTimeout = 5 * time.Second
+	keysTimeout = acquireTimeout
 	// useEvery is how often a key's last use is written down.
 	useEvery = time.Minute
 	// An id we do not know may belong to a key made a moment ago, so the keys are

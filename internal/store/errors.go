@@ -24,7 +24,9 @@ const retryAfter = time.Second
 
 // mayRetry reports whether the statements may be sent again: a write only if
 // PostgreSQL never saw it, a read after any loss of its connection, and either
-// when a cached plan went stale under it (0A000, nothing ran).
+// when it was refused before anything ran: a cached plan went stale under it
+// (0A000), a pooler lost its prepared statement, or the server only reads (25006;
+// the next connection may lead to one that writes).
 func mayRetry(err error, write bool) bool {
 	if errors.Is(err, errNoConnection) {
 		return false // it waited its share already
@@ -33,10 +35,13 @@ func mayRetry(err error, write bool) bool {
 		return true
 	}
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
-		return pg.Code == "0A000" || !write && connectionLost(pg.Code)
+		return pg.Code == "0A000" || pg.Code == readOnly || lostStatement(pg.Code) || !write && connectionLost(pg.Code)
 	}
 	return !write && !isCallers(err)
 }
+
+// readOnly is read_only_sql_transaction: this server became a standby.
+const readOnly = "25006"
 
 // isCallers reports errors that were made above the connection and would come again.
 func isCallers(err error) bool {
@@ -80,20 +85,20 @@ func unreachable(err error) bool {
 }
 
 func timedOut() *fault.Error {
-	return fault.New(fault.Timeout, "the operation took too long; ask for less or try again")
+	return fault.New(fault.Timeout, "the operation took too long; ask for less or try again").Retry(retryAfter)
 }
 
 // explainSQL maps the SQLSTATEs that mean something to a caller. Constraint
 // names stay in the log.
 func explainSQL(pg *pgconn.PgError, err error) error {
 	switch {
-	case connectionLost(pg.Code):
-		return fault.New(fault.Unavailable, "the database is restarting; try again").Retry(retryAfter).Because(err)
 	case pg.Code == "57014", pg.Code == "55P03": // query_canceled by a timeout, lock_not_available
 		return timedOut().Because(err)
-	case pg.Code == "40001", pg.Code == "40P01", strings.HasPrefix(pg.Code, "53"): // serialization, deadlock, resources
+	case pg.Code == "40001", pg.Code == "40P01", strings.HasPrefix(pg.Code, "53"), lostStatement(pg.Code): // serialization, deadlock, resources, pooler
 		return fault.New(fault.Unavailable, "the database is busy; try again").Retry(retryAfter).Because(err)
-	case pg.Code == "25006": // read_only_sql_transaction: a failover in progress
+	case connectionLost(pg.Code):
+		return fault.New(fault.Unavailable, "the database is restarting; try again").Retry(retryAfter).Because(err)
+	case pg.Code == readOnly: // a failover in progress
 		return fault.New(fault.Unavailable, "the database is read-only at the moment; try again").Retry(retryAfter).Because(err)
 	case pg.Code == "23503" && strings.Contains(pg.ConstraintName, "message"):
 		return fault.New(fault.NotFound, "there is no such message").Because(err)

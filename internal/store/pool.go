@@ -21,11 +21,6 @@ const (
 	lifeJitter   = 5 * time.Minute
 	healthCheck  = 30 * time.Second
 	connectLimit = 5 * time.Second
-	// pingAfter is how long a connection may have rested before it is tried with a ping.
-	pingAfter = 30 * time.Second
-	// cancelGrace is how long PostgreSQL has to confirm a cancellation before the
-	// connection is given up.
-	cancelGrace = 500 * time.Millisecond
 )
 
 // ErrQueryMode is a database URL whose default_query_exec_mode this package
@@ -46,15 +41,16 @@ func OpenPool(url string, maxConns int, tracer pgx.QueryTracer) (*pgxpool.Pool, 
 	cfg.MaxConns, cfg.MinConns = int32(maxConns), 0
 	cfg.MaxConnIdleTime, cfg.HealthCheckPeriod = maxIdle, healthCheck
 	cfg.MaxConnLifetime, cfg.MaxConnLifetimeJitter = maxLifetime, lifeJitter
-	cfg.ShouldPing = func(_ context.Context, p pgxpool.ShouldPingParams) bool { return p.IdleDuration > pingAfter }
+	cfg.ShouldPing = func(_ context.Context, p pgxpool.ShouldPingParams) bool { return doubtful(p) }
 	cfg.ConnConfig.ConnectTimeout = connectLimit
 	cfg.ConnConfig.Tracer = tracer
 	if cfg.ConnConfig.RuntimeParams["application_name"] == "" {
 		cfg.ConnConfig.RuntimeParams["application_name"] = "segue"
 	}
 	cfg.ConnConfig.BuildContextWatcherHandler = func(c *pgconn.PgConn) ctxwatch.Handler {
-		return &pgconn.CancelRequestContextWatcherHandler{Conn: c, DeadlineDelay: cancelGrace}
+		return &canceller{conn: c}
 	}
+	learn(cfg)
 	pool, err := pgxpool.NewWithConfig(context.Background(), cfg)
 	if err != nil {
 		return nil, fmt.Errorf("open pool: %w", err)
