@@ -46,11 +46,12 @@ func (t tree) MarshalGQL(w io.Writer) {
 // open starts entry i of an object.
 func (e *encoder) open(i int, f *field) {
 	if i == 0 {
-		e.buf = append(e.buf, '{')
+		e.buf = append(e.buf, '{', '"')
 	} else {
-		e.buf = append(e.buf, ',')
+		e.buf = append(e.buf, ',', '"')
 	}
-	e.buf = append(e.buf, f.json...)
+	e.buf = append(e.buf, f.key...)
+	e.buf = append(e.buf, '"', ':')
 }
 
 // close ends an object of n entries. Validation lets no selection be empty, but

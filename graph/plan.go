@@ -59,8 +59,9 @@ func (p *planner) window(kind page.Kind, args map[string]any) page.Window {
 }
 
 func (p *planner) user(set ast.SelectionSet, w *store.UserWant) *selection {
-	s := &selection{typeName: "User"}
-	for _, f := range p.collect(set, userImplementors) {
+	fields := p.collect(set, userImplementors)
+	s := newSelection("User", len(fields))
+	for _, f := range fields {
 		switch f.Name {
 		case "__typename":
 			s.add(f, opTypename)
@@ -129,8 +130,9 @@ func (p *planner) owner(s *selection, f graphql.CollectedField, w **store.UserWa
 }
 
 func (p *planner) chatMessage(set ast.SelectionSet, w *store.ChatMessageWant) *selection {
-	s := &selection{typeName: "ChatMessage"}
-	for _, f := range p.collect(set, chatMessageImplementors) {
+	fields := p.collect(set, chatMessageImplementors)
+	s := newSelection("ChatMessage", len(fields))
+	for _, f := range fields {
 		switch f.Name {
 		case "__typename":
 			s.add(f, opTypename)
@@ -168,8 +170,9 @@ func (p *planner) chatMessage(set ast.SelectionSet, w *store.ChatMessageWant) *s
 }
 
 func (p *planner) feedback(set ast.SelectionSet, w *store.FeedbackWant) *selection {
-	s := &selection{typeName: "Feedback"}
-	for _, f := range p.collect(set, feedbackImplementors) {
+	fields := p.collect(set, feedbackImplementors)
+	s := newSelection("Feedback", len(fields))
+	for _, f := range fields {
 		switch f.Name {
 		case "__typename":
 			s.add(f, opTypename)
@@ -196,8 +199,9 @@ func (p *planner) feedback(set ast.SelectionSet, w *store.FeedbackWant) *selecti
 }
 
 func (p *planner) trackLike(set ast.SelectionSet, w *store.TrackLikeWant) *selection {
-	s := &selection{typeName: "TrackLike"}
-	for _, f := range p.collect(set, trackLikeImplementors) {
+	fields := p.collect(set, trackLikeImplementors)
+	s := newSelection("TrackLike", len(fields))
+	for _, f := range fields {
 		switch f.Name {
 		case "__typename":
 			s.add(f, opTypename)
@@ -228,8 +232,9 @@ var userStatsOps = map[string]op{
 }
 
 func (p *planner) userStats(set ast.SelectionSet, w **store.UserWant, span *bool) *selection {
-	s := &selection{typeName: "UserStats"}
-	for _, f := range p.collect(set, userStatsImplementors) {
+	fields := p.collect(set, userStatsImplementors)
+	s := newSelection("UserStats", len(fields))
+	for _, f := range fields {
 		if f.Name == "user" {
 			p.owner(s, f, w)
 			continue
@@ -263,8 +268,9 @@ func (p *planner) userStatsList(set ast.SelectionSet, list *store.UserStatsList)
 
 // connection plans any of the connections; node plans what is asked of each row.
 func (p *planner) connection(set ast.SelectionSet, rows string, w *store.PageWant, node func(ast.SelectionSet) *selection) *selection {
-	s := &selection{typeName: rows + "Connection"}
-	for _, f := range p.collect(set, []string{s.typeName}) {
+	fields := p.collect(set, []string{rows + "Connection"})
+	s := newSelection(rows+"Connection", len(fields))
+	for _, f := range fields {
 		switch f.Name {
 		case "__typename":
 			s.add(f, opTypename)
@@ -283,8 +289,9 @@ func (p *planner) connection(set ast.SelectionSet, rows string, w *store.PageWan
 }
 
 func (p *planner) edge(set ast.SelectionSet, typeName string, node func(ast.SelectionSet) *selection) *selection {
-	s := &selection{typeName: typeName}
-	for _, f := range p.collect(set, []string{typeName}) {
+	fields := p.collect(set, []string{typeName})
+	s := newSelection(typeName, len(fields))
+	for _, f := range fields {
 		switch f.Name {
 		case "__typename":
 			s.add(f, opTypename)
@@ -298,8 +305,9 @@ func (p *planner) edge(set ast.SelectionSet, typeName string, node func(ast.Sele
 }
 
 func (p *planner) pageInfo(set ast.SelectionSet, w *store.PageWant) *selection {
-	s := &selection{typeName: "PageInfo"}
-	for _, f := range p.collect(set, pageInfoImplementors) {
+	fields := p.collect(set, pageInfoImplementors)
+	s := newSelection("PageInfo", len(fields))
+	for _, f := range fields {
 		switch f.Name {
 		case "__typename":
 			s.add(f, opTypename)
@@ -330,8 +338,9 @@ func (p *planner) node(set ast.SelectionSet, w *store.NodeWant) *nodeSelections 
 
 // flat plans objects of scalars.
 func (p *planner) flat(set ast.SelectionSet, typeName string, ops map[string]op) *selection {
-	s := &selection{typeName: typeName}
-	for _, f := range p.collect(set, []string{typeName}) {
+	fields := p.collect(set, []string{typeName})
+	s := newSelection(typeName, len(fields))
+	for _, f := range fields {
 		s.add(f, ops[f.Name])
 	}
 	return s

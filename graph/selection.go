@@ -62,16 +62,20 @@ type selection struct {
 
 // field is one entry of a response object.
 type field struct {
-	key  string // the alias
-	json string // `"alias":`, ready to be written
+	key  string // the alias, a name: needs no escaping
 	op   op
 	sub  *selection // of what the field leads to
 	list int        // which of the parent's lists answers it
 }
 
+// newSelection is an empty selection with room for n fields.
+func newSelection(typeName string, n int) *selection {
+	return &selection{typeName: typeName, fields: make([]field, 0, n)}
+}
+
 // add appends what f asks for.
 func (s *selection) add(f graphql.CollectedField, o op) *field {
-	s.fields = append(s.fields, field{key: f.Alias, json: `"` + f.Alias + `":`, op: o})
+	s.fields = append(s.fields, field{key: f.Alias, op: o})
 	return &s.fields[len(s.fields)-1]
 }
 
