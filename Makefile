@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help dev test build web lint check-generated generate go-test web-test fuzz bench bench-peers docs
+.PHONY: help dev test build web lint check-generated generate go-test web-test fuzz bench bench-peers
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,3 +43,18 @@ go-test: ## Run the Go tests with the race detector
 
 web-test: web ## Run the browser tests
 	@if [ -f web/package.json ] && command -v npm >/dev/null; then cd web && npm test --silent; fi
+
+fuzz: ## Fuzz the request path for a minute each
+	go test -run - -fuzz FuzzParse -fuzztime 1m ./internal/limits
+	go test -run - -fuzz FuzzRequest -fuzztime 1m ./internal/gqlhttp
+
+bench: ## Go benchmarks with allocations
+	go test -run - -bench . -benchmem ./graph ./internal/auth ./internal/limits
+
+# The rig measures the peers and Segue side by side: ../shared/bench/README.md.
+RIG ?= ../shared/bench
+bench-peers: ## Compare with the peers (needs ../shared/bench; about 40 minutes)
+	@test -d $(RIG) || { echo "$(RIG) is not there: nothing to compare with"; exit 1; }
+	@rig=$$(mktemp -d) && cp -r $(RIG)/. $$rig && chmod -R u+w $$rig && \
+	  sed "s|\"SEGUE\"|\"$$(realpath --relative-to=$$rig .)\"|" bench/peers.json > $$rig/segue.json && \
+	  cd $$rig && CONFIG=segue.json ./run.sh && cat results/*/results.md && rm -rf $$rig

@@ -4,10 +4,12 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -161,7 +163,13 @@ func (a *App) listen(ctx context.Context, _ Options) (err error) {
 	if a.cfg.AdminAddr == "" {
 		return nil
 	}
-	if a.admin, err = lc.Listen(ctx, "tcp", a.cfg.AdminAddr); err != nil {
+	a.admin, err = lc.Listen(ctx, "tcp", a.cfg.AdminAddr)
+	switch {
+	case err == nil:
+	case a.cfg.AdminAddr == config.DefaultAdminAddr && errors.Is(err, syscall.EADDRINUSE):
+		// Nobody asked for this very port, and a second gateway on a machine should start.
+		a.logger.Warn("no metrics: the default ADMIN_ADDR is taken", "addr", a.cfg.AdminAddr)
+	default:
 		return fmt.Errorf("ADMIN_ADDR: %w", err)
 	}
 	return nil

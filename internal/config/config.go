@@ -55,6 +55,9 @@ type Config struct {
 	LogFormat string // "json" or "text"
 }
 
+// DefaultAdminAddr is where metrics are when ADMIN_ADDR is not set.
+const DefaultAdminAddr = "127.0.0.1:9090"
+
 // Never is the value of a duration setting that was given as "never".
 const Never time.Duration = -1
 
@@ -299,7 +302,7 @@ func (r *reader) listen() string {
 func (r *reader) adminAddr() string {
 	v, set := r.lookup("ADMIN_ADDR")
 	if !set {
-		return "127.0.0.1:9090"
+		return DefaultAdminAddr
 	}
 	if v = strings.TrimSpace(v); v == "" {
 		return ""

@@ -1,12 +1,9 @@
 package gqlhttp
 
 import (
-	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/ai-dj/segue/graph"
@@ -48,47 +45,10 @@ func TestStandardEventsClient(t *testing.T) {
 func runNode(t *testing.T, script, url string) []string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "node", script, url)
-	cmd.Dir = installed(t)
+	cmd.Dir = installed(t, "audit")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%s: %v\n%s", script, err, out)
 	}
 	return strings.Split(strings.TrimSpace(string(out)), "\n")
-}
-
-// install holds the second of two tests until the first has installed.
-var install sync.Mutex
-
-// installed is where the npm packages are, put there by npm ci when they are
-// missing or other ones than the lock file's.
-func installed(t *testing.T) string {
-	t.Helper()
-	dir := filepath.Join("testdata", "audit")
-	install.Lock()
-	defer install.Unlock()
-	if upToDate(dir) {
-		return dir
-	}
-	if _, err := exec.LookPath("npm"); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("npm is not installed, and CI needs the clients of others")
-		}
-		t.Skip("NOT RUN: npm is not installed")
-	}
-	cmd := exec.CommandContext(t.Context(), "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-	cmd.Dir = dir
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("npm ci: %v\n%s", err, out)
-	}
-	return dir
-}
-
-// upToDate reports whether npm's own record of what is installed is newer than the lock file.
-func upToDate(dir string) bool {
-	lock, err := os.Stat(filepath.Join(dir, "package-lock.json"))
-	if err != nil {
-		return false
-	}
-	done, err := os.Stat(filepath.Join(dir, "node_modules", ".package-lock.json"))
-	return err == nil && !done.ModTime().Before(lock.ModTime())
 }

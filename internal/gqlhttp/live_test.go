@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -200,7 +199,7 @@ type line struct {
 
 func startNode(t *testing.T, token, query string, renewEvery time.Duration, urls ...string) *node {
 	t.Helper()
-	dir := npmDir(t, "socket", "graphql-ws")
+	dir := installed(t, "socket")
 	for i, u := range urls {
 		urls[i] = "ws" + strings.TrimPrefix(u, "http")
 	}
@@ -223,27 +222,6 @@ func startNode(t *testing.T, token, query string, renewEvery time.Duration, urls
 	n := &node{t, cmd, bufio.NewScanner(out)}
 	n.lines.Buffer(nil, 8<<20)
 	return n
-}
-
-// npmDir is testdata's directory name with what its lockfile names installed.
-func npmDir(t *testing.T, name, module string) string {
-	t.Helper()
-	dir := filepath.Join("testdata", name)
-	if _, err := os.Stat(filepath.Join(dir, "node_modules", module)); err == nil {
-		return dir
-	}
-	if _, err := exec.LookPath("npm"); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("npm is not installed, and CI needs this test")
-		}
-		t.Skip("NOT RUN: npm is not installed")
-	}
-	cmd := exec.CommandContext(t.Context(), "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-	cmd.Dir = dir
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("npm ci: %v\n%s", err, out)
-	}
-	return dir
 }
 
 func (n *node) next() (l line) {

@@ -59,3 +59,6 @@ const (
 	announceUser    = `select segue.announce('user', id) from unnest($1::text[]) id`
 	announceSession = `select segue.announce('session', $1)`
 )
+
+// Fold folds the rollups' journal, which after an erasure is long.
+func (s *System) Fold(ctx context.Context) error { return FoldRollups(ctx, s.pool) }

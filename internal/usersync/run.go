@@ -83,6 +83,9 @@ func (s *Service) sweepOnce(ctx context.Context) error {
 		if erased.Users > 0 {
 			s.Log.InfoContext(ctx, "swept", "users", erased.Users, "messages", erased.Messages, "feedback", erased.Feedback,
 				"likes", erased.Likes, "others_feedback", erased.OthersFeedback)
+			if err == nil {
+				err = s.System.Fold(ctx)
+			}
 		}
 	}
 	if err != nil {
