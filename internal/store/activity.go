@@ -36,7 +36,7 @@ func (s *Store) Activity(ctx context.Context, v viewer.Viewer, a ActivityQuery) 
 	for i := range starts {
 		points[i].Start = starts[i]
 	}
-	err = s.read(ctx, v, func(l *loader) { l.activity(a, points) })
+	err = s.analyse(ctx, v, func(l *loader) { l.activity(a, points) })
 	return points, err
 }
 

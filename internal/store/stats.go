@@ -24,7 +24,7 @@ func (l *UserStatsList) span() bool { return l.Span || l.OrderBy == ByLastActive
 // UserStats is a page of people's numbers: everyone's for an analyst, the caller's own otherwise.
 func (s *Store) UserStats(ctx context.Context, v viewer.Viewer, list *UserStatsList) (*Connection[UserStats], error) {
 	var page *Connection[UserStats]
-	err := s.read(ctx, v, func(l *loader) {
+	err := s.analyse(ctx, v, func(l *loader) {
 		l.userStats(list, func(cs []Connection[UserStats]) { page = &cs[0] })
 	})
 	return page, err

@@ -22,6 +22,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/maypok86/otter/v2"
 
 	"github.com/ai-dj/segue/internal/fault"
 )
@@ -31,7 +32,8 @@ import (
 type Store struct {
 	pool    *pgxpool.Pool
 	replica *pgxpool.Pool
-	renewed atomic.Int64 // when the pool's connections were last thrown away, UnixNano
+	writers *otter.Cache[string, struct{}] // who wrote lately, by id; nil without a replica
+	renewed atomic.Int64                   // when the pool's connections were last thrown away, UnixNano
 }
 
 // Config is what a Store works on.
@@ -43,7 +45,13 @@ type Config struct {
 }
 
 // New returns a Store on cfg's pools.
-func New(cfg Config) *Store { return &Store{pool: cfg.Pool, replica: cfg.Replica} }
+func New(cfg Config) *Store {
+	s := &Store{pool: cfg.Pool, replica: cfg.Replica}
+	if s.replica != nil {
+		s.writers = newWriters()
+	}
+	return s
+}
 
 // acquireTimeout bounds the wait for a connection: past it the request is shed
 // rather than queued behind a database that does not answer.
@@ -62,25 +70,29 @@ type statement struct {
 // one, after again has undone what their readers did; writes, whose again is
 // nil, only where PostgreSQL certainly did not do them.
 func (s *Store) run(ctx context.Context, again func(), stmts ...statement) error {
-	err := s.attempt(ctx, s.pool, stmts)
+	return s.runOn(ctx, s.pool, again, stmts)
+}
+
+func (s *Store) runOn(ctx context.Context, pool *pgxpool.Pool, again func(), stmts []statement) error {
+	err := s.attempt(ctx, pool, stmts)
 	if err != nil && ctx.Err() == nil && mayRetry(err, again == nil) {
-		s.renew()
+		s.renew(pool)
 		if again != nil {
 			again()
 		}
-		err = s.attempt(ctx, s.pool, stmts)
+		err = s.attempt(ctx, pool, stmts)
 	}
 	return explain(ctx, err)
 }
 
-// renew throws the pool's connections away, once a second at most, so that a
+// renew throws a pool's connections away, once a second at most, so that a
 // second try goes out on a new one. Where one broke the others mostly have too;
 // and after a failover they still lead to the old server, which goes on reading
 // and would refuse every write until they expire.
-func (s *Store) renew() {
+func (s *Store) renew(pool *pgxpool.Pool) {
 	last, now := s.renewed.Load(), time.Now().UnixNano()
 	if now-last > int64(time.Second) && s.renewed.CompareAndSwap(last, now) {
-		s.pool.Reset()
+		pool.Reset()
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 // everyone and for any signed-in caller.
 func (s *Store) TopTracks(ctx context.Context, v viewer.Viewer, r *TimeRange, first int) ([]TopTrack, error) {
 	var tracks []TopTrack
-	err := s.read(ctx, v, func(l *loader) {
+	err := s.analyse(ctx, v, func(l *loader) {
 		l.topTracks(r, first, func(found []TopTrack) { tracks = found })
 	})
 	return tracks, err

@@ -25,13 +25,14 @@ const callerCTE = "WITH caller AS MATERIALIZED (SELECT id, deleted_at FROM neon_
 const callerGone = "(SELECT (SELECT deleted_at IS NOT NULL FROM caller) AS gone) p"
 
 // write starts a query for a viewer that may write.
-func write(v viewer.Viewer) (*query, error) {
+func (s *Store) write(v viewer.Viewer) (*query, error) {
 	if !v.SignedIn() {
 		return nil, errAnonymous
 	}
 	if v.UserID() == "" {
 		return nil, errReadOnly
 	}
+	s.wrote(v)
 	return newQuery(v), nil
 }
 
@@ -58,7 +59,7 @@ type NewChatMessage struct {
 // of the client's it may be repeated: the same caller, id and content gives the
 // stored message, anything else CONFLICT.
 func (s *Store) SendChatMessage(ctx context.Context, v viewer.Viewer, m NewChatMessage, w *ChatMessageWant) (*ChatMessage, error) {
-	q, err := write(v)
+	q, err := s.write(v)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +117,7 @@ func idOf(given *UUID) (UUID, error) {
 
 // DeleteChatMessage deletes one of v's own messages with its ratings.
 func (s *Store) DeleteChatMessage(ctx context.Context, v viewer.Viewer, id UUID) error {
-	q, err := write(v)
+	q, err := s.write(v)
 	if err != nil {
 		return err
 	}
@@ -134,7 +135,7 @@ var errNoMessage = fault.New(fault.NotFound, "there is no such message")
 
 // GiveFeedback rates a message that v can see, replacing v's earlier rating of it.
 func (s *Store) GiveFeedback(ctx context.Context, v viewer.Viewer, message UUID, rating FeedbackRating, comment *string, w *FeedbackWant) (*Feedback, error) {
-	q, err := write(v)
+	q, err := s.write(v)
 	if err != nil {
 		return nil, err
 	}
@@ -169,7 +170,7 @@ func (s *Store) GiveFeedback(ctx context.Context, v viewer.Viewer, message UUID,
 
 // WithdrawFeedback takes back v's rating of a message and returns its id, nil when there was none.
 func (s *Store) WithdrawFeedback(ctx context.Context, v viewer.Viewer, message UUID) (*UUID, error) {
-	q, err := write(v)
+	q, err := s.write(v)
 	if err != nil {
 		return nil, err
 	}
@@ -187,7 +188,7 @@ type NewTrackLike struct {
 
 // LikeTrack stores v's like of a track, or returns the stored one unchanged.
 func (s *Store) LikeTrack(ctx context.Context, v viewer.Viewer, t NewTrackLike, w *TrackLikeWant) (*TrackLike, error) {
-	q, err := write(v)
+	q, err := s.write(v)
 	if err != nil {
 		return nil, err
 	}
@@ -233,7 +234,7 @@ func (s *Store) likedBefore(ctx context.Context, v viewer.Viewer, track string, 
 
 // UnlikeTrack takes back v's like of a track and returns its id, nil when there was none.
 func (s *Store) UnlikeTrack(ctx context.Context, v viewer.Viewer, track string) (*UUID, error) {
-	q, err := write(v)
+	q, err := s.write(v)
 	if err != nil {
 		return nil, err
 	}
@@ -305,7 +306,7 @@ const eraseAudit = `, audit AS (
 // EraseMyData deletes every message, rating and like of v's own, for good.
 func (s *Store) EraseMyData(ctx context.Context, v viewer.Viewer) (Erased, error) {
 	var e Erased
-	q, err := write(v)
+	q, err := s.write(v)
 	if err != nil {
 		return e, err
 	}
