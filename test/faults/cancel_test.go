@@ -33,8 +33,7 @@ func TestCancelled_nothingLeft(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, "REQUEST_TIMEOUT=1m")
 	need(t, "before", s.together(20))
-	client.CloseIdleConnections()
-	before := s.gauge("go_goroutines")
+	before, _ := s.settled()
 
 	tx := s.lock(t)
 	var wg sync.WaitGroup
@@ -51,14 +50,7 @@ func TestCancelled_nothingLeft(t *testing.T) {
 	s.waitFor(t, tx, 0)
 	s.unlock(t, tx)
 	need(t, "after", s.together(20))
-	client.CloseIdleConnections()
-
-	// Goroutines end when they are scheduled; nothing tells when that was.
-	after, inUse := s.gauge("go_goroutines"), s.gauge("segue_db_connections_in_use")
-	for end := time.Now().Add(10 * time.Second); (after > before || inUse > 0) && time.Now().Before(end); {
-		time.Sleep(50 * time.Millisecond)
-		after, inUse = s.gauge("go_goroutines"), s.gauge("segue_db_connections_in_use")
-	}
+	after, inUse := s.settled()
 	var connections int
 	if err := s.admin.QueryRow(context.Background(), "select count(*) from pg_stat_activity where application_name = 'segue'").Scan(&connections); err != nil {
 		t.Fatal(err)
@@ -70,6 +62,20 @@ func TestCancelled_nothingLeft(t *testing.T) {
 	if connections > 10 || inUse != 0 {
 		t.Errorf("%d connections, %.0f in use", connections, inUse)
 	}
+}
+
+// settled is how many goroutines the gateway has and how many connections it
+// uses, once neither has fallen for half a second: what ends does so in its own
+// time, and nothing tells when.
+func (s *stage) settled() (goroutines, inUse float64) {
+	client.CloseIdleConnections()
+	goroutines, inUse = s.gauge("go_goroutines"), s.gauge("segue_db_connections_in_use")
+	for fell := time.Now(); time.Since(fell) < time.Second/2; time.Sleep(20 * time.Millisecond) {
+		if g, c := s.gauge("go_goroutines"), s.gauge("segue_db_connections_in_use"); g < goroutines || c < inUse {
+			goroutines, inUse, fell = g, c, time.Now()
+		}
+	}
+	return goroutines, inUse
 }
 
 // Of more than a thousand waiting operations the rest is refused at once rather

@@ -43,6 +43,7 @@ func TestJepsen(t *testing.T) {
 	if _, err := admin.Exec(context.Background(), `alter database "`+database+`" set synchronous_commit = on`); err != nil {
 		t.Fatal(err)
 	}
+	admin.Reset() // the setting is for new connections
 	j := &jepsen{gateways: []*gateway{serve(t, url), serve(t, url)}, over: make(chan struct{})}
 	var writing sync.WaitGroup
 	for i := range jepsenWriters {
