@@ -1,7 +1,6 @@
 package graph
 
 import (
-	"bytes"
 	"io"
 	"sync"
 
@@ -26,14 +25,8 @@ var buffers = sync.Pool{New: func() any { return new(encoder) }}
 // maxPooled is the largest buffer kept for the next response, in bytes.
 const maxPooled = 1 << 20
 
-// MarshalGQL writes the tree; gqlgen calls it.
+// MarshalGQL writes the tree in one piece; gqlgen calls it.
 func (t tree) MarshalGQL(w io.Writer) {
-	if b, ok := w.(*bytes.Buffer); ok { // gqlgen's response buffer: append in place
-		e := encoder{b.AvailableBuffer()}
-		t(&e)
-		b.Write(e.buf)
-		return
-	}
 	e := buffers.Get().(*encoder)
 	e.buf = e.buf[:0]
 	t(e)

@@ -67,7 +67,8 @@ func (r *record) owner(w *UserWant) *User {
 	if w == nil {
 		return nil
 	}
-	u := &User{ID: r.text()}
+	u := r.people.new()
+	u.ID = r.text()
 	if w.row() {
 		r.user(w, u)
 	}

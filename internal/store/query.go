@@ -300,11 +300,12 @@ func readList[T any](rows pgx.Rows, ps *parents, w *PageWant, read func(*record,
 		n = ps.n
 	}
 	connections := make([]Connection[T], n)
-	flat := make([]T, 0, n*min(w.Window.Size+1, 8))
+	flat := make([]T, 0, expected(ps, w))
 	type span struct{ parent, start int }
 	spans := make([]span, 0, n)
+	var r record
 	for rows.Next() {
-		r := record{values: rows.RawValues()}
+		r.row(rows)
 		parent := 0
 		if ps != nil {
 			parent = int(r.integer()) - 1
@@ -331,6 +332,18 @@ func readList[T any](rows pgx.Rows, ps *parents, w *PageWant, read func(*record,
 		c.cut(flat[s.start:end:end], w)
 	}
 	return connections, nil
+}
+
+// expected is room for as many rows as a list most likely has: a root list its
+// whole page, a nested one a row a parent.
+func expected(ps *parents, w *PageWant) int {
+	switch {
+	case !w.Rows:
+		return 0
+	case ps == nil:
+		return limit(w)
+	}
+	return ps.n
 }
 
 func readCounts(r *record, w *PageWant, total *int64, behind, ahead *bool) {

@@ -194,8 +194,9 @@ func one[T any](l *loader, src source, scope, columns func(*query), read func(*r
 		" FROM " + src.from + q.joins.String() + q.conditions() + ") r ON NOT p.gone"
 	l.level = append(l.level, statement{text, q.args, func(rows pgx.Rows) error {
 		var all []*T
+		var r record
 		for rows.Next() {
-			r := record{values: rows.RawValues()}
+			r.row(rows)
 			if r.boolean() {
 				return errGone
 			}

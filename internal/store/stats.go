@@ -156,8 +156,9 @@ func (l *loader) stats(w *StatsWant, users []string, done func([]UserStats)) {
 		for i := range stats {
 			stats[i].User = &User{ID: users[i]}
 		}
+		var r record
 		for rows.Next() {
-			r := record{values: rows.RawValues()}
+			r.row(rows)
 			s := &stats[r.integer()-1]
 			if r.stats(s); w.User.row() {
 				r.user(w.User, s.User)

@@ -36,8 +36,9 @@ func (l *loader) topTracks(r *TimeRange, first int, done func([]TopTrack)) {
 		` ORDER BY top.likes DESC, top.track_id COLLATE "C"`
 	l.level = append(l.level, statement{text, q.args, func(rows pgx.Rows) error {
 		tracks := make([]TopTrack, 0, first)
+		var r record
 		for rows.Next() {
-			r := record{values: rows.RawValues()}
+			r.row(rows)
 			if r.boolean() {
 				return errGone
 			}

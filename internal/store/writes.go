@@ -256,8 +256,9 @@ func (s *Store) deleted(ctx context.Context, text string, args []any) (*UUID, er
 func (s *Store) returning(ctx context.Context, text string, args []any) (*UUID, error) {
 	var id *UUID
 	err := s.run(ctx, nil, statement{text, args, func(rows pgx.Rows) error {
+		var r record
 		for rows.Next() {
-			r := record{values: rows.RawValues()}
+			r.row(rows)
 			if err := r.caller(); err != nil {
 				return err
 			}
@@ -275,8 +276,9 @@ func (s *Store) returning(ctx context.Context, text string, args []any) (*UUID, 
 func written[T any](ctx context.Context, s *Store, l *loader, text string, args []any, read func(*record, *T)) (*T, error) {
 	var row *T
 	err := s.run(ctx, nil, statement{text, args, func(rows pgx.Rows) error {
+		var r record
 		for rows.Next() {
-			r := record{values: rows.RawValues()}
+			r.row(rows)
 			if err := r.caller(); err != nil {
 				return err
 			}
@@ -315,8 +317,9 @@ func (s *Store) EraseMyData(ctx context.Context, v viewer.Viewer) (Erased, error
 		", m AS (DELETE FROM public.chat_messages x" + mine + eraseAudit +
 		" SELECT p.gone, (SELECT count(*) FROM m), (SELECT count(*) FROM f), (SELECT count(*) FROM l) FROM " + callerGone
 	err = s.run(ctx, nil, statement{text, q.args, func(rows pgx.Rows) error {
+		var r record
 		for rows.Next() {
-			r := record{values: rows.RawValues()}
+			r.row(rows)
 			if err := r.caller(); err != nil {
 				return err
 			}
