@@ -1,22 +1,24 @@
 package gqlhttp
 
 import (
+	"bufio"
+	"encoding/json"
+	"io"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/ai-dj/segue/graph"
+	"github.com/ai-dj/segue/internal/clerktest"
 )
 
-// TestAudits runs all 61 audits of the npm package graphql-http against a
-// listening handler, with introspection off as in production.
+// TestAudits runs all 61 audits of the npm package graphql-http against a real
+// `segue serve`, as it runs in production. No audit reads data, so it has no database.
 func TestAudits(t *testing.T) {
 	t.Parallel()
-	config := toyConfig(t, newToy())
-	config.Schema, config.Fields = graph.NewSchema(&graph.Resolver{}), graph.Fields // no audit reads data
-	url := listen(t, config)
-	lines := runNode(t, "audit.js", url)
+	lines := runNode(t, "audit.js", "http://"+serveForReal(t)+"/graphql")
 	for _, line := range lines {
 		if strings.HasPrefix(line, "not ok ") {
 			t.Error(line)
@@ -25,6 +27,36 @@ func TestAudits(t *testing.T) {
 	if last := lines[len(lines)-1]; last != "61 of 61" {
 		t.Errorf("passed %s audits", last)
 	}
+}
+
+// serveForReal builds and runs `segue serve` and returns its address.
+func serveForReal(t *testing.T) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "segue")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "../..").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	cmd := exec.CommandContext(t.Context(), binary, "serve")
+	cmd.Env = append(os.Environ(), "DATABASE_URL=postgres://nobody@127.0.0.1:1/none?sslmode=disable",
+		"CLERK_JWT_KEY="+clerktest.NewKey("ins_audit").PEM(), "ADDR=127.0.0.1:0", "ADMIN_ADDR=", "LOG_LEVEL=info", "LOG_FORMAT=json")
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	lines := bufio.NewScanner(stderr)
+	for lines.Scan() {
+		var line struct{ Msg, Addr string }
+		if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "serving" {
+			go func() { _, _ = io.Copy(io.Discard, stderr) }()
+			return line.Addr
+		}
+	}
+	t.Fatal("segue serve did not start")
+	return ""
 }
 
 // TestStandardEventsClient subscribes with the npm package graphql-sse.
