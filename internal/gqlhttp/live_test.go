@@ -136,11 +136,17 @@ func TestSubscriptions(t *testing.T) {
 		p.say(`{"type":"ping"}`)
 		p.hear()
 		settle(t, p)
-		run(t, pool, c.write)
 		if c.want == "" {
+			owner := subscribed(t, pool, g.url, "ada", `subscription { chatMessageAdded { content } }`)
+			settle(t, owner)
+			run(t, pool, c.write)
+			if got := owner.hear(); !strings.Contains(got, "private") { // so it was handed out by now
+				t.Errorf("%s: the owner heard %s", c.name, got)
+			}
 			settle(t, p)
 			continue
 		}
+		run(t, pool, c.write)
 		if got := p.hear(); !strings.HasPrefix(got, `{"type":"next","id":"1","payload":{"data":`+c.want) {
 			t.Errorf("%s: heard\n%s\nwant\n%s", c.name, got, c.want)
 		}
