@@ -51,7 +51,7 @@ func isCallers(err error) bool {
 
 // connectionLost reports the SQLSTATEs that say the server or its connection is
 // going, not that the statement is wrong: class 08, shutdown and crash (57P01–05),
-// no slot left (53300), recovery conflicts (40001 while in 57P0x never reaches here).
+// no slot left (53300).
 func connectionLost(code string) bool {
 	return strings.HasPrefix(code, "08") || strings.HasPrefix(code, "57P") || code == "53300"
 }
@@ -100,7 +100,7 @@ func explainSQL(pg *pgconn.PgError, err error) error {
 		return fault.New(fault.Unavailable, "the database is restarting; try again").Retry(retryAfter).Because(err)
 	case pg.Code == readOnly: // a failover in progress
 		return fault.New(fault.Unavailable, "the database is read-only at the moment; try again").Retry(retryAfter).Because(err)
-	case pg.Code == "23503" && strings.Contains(pg.ConstraintName, "message"):
+	case pg.Code == "23503" && strings.Contains(pg.Detail, "(message_id)"): // constraints may have any name, and most contain "message"
 		return fault.New(fault.NotFound, "there is no such message").Because(err)
 	case pg.Code == "23503":
 		return errNotSynced.Because(err)
