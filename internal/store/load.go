@@ -54,7 +54,7 @@ func add[T any](l *loader, src source, ps *parents, w *PageWant, scope func(*que
 		}
 		return
 	}
-	l.level = append(l.level, statement{text, q.args, func(rows pgx.Rows) error {
+	l.level = append(l.level, statement{sql: text, args: q.args, read: func(rows pgx.Rows) error {
 		connections, err := readList(rows, ps, w, read)
 		if err == nil {
 			done(connections)
@@ -167,7 +167,9 @@ func (l *loader) belowUsers(w *UserWant, users []*User) {
 	for i, u := range users {
 		of[place[i]] = append(of[place[i]], u)
 	}
-	l.userLists(w, keys, func(key int) []*User { return of[key] })
+	rows := func(key int) []*User { return of[key] }
+	l.userLists(w, keys, rows)
+	l.userNumbers(w, keys, rows)
 }
 
 // userLists queues the lists of the users with the given ids. of gives the rows
@@ -191,6 +193,10 @@ func (l *loader) userLists(w *UserWant, keys []string, of func(key int) []*User)
 			attach(cs, of, func(u *User, c *Connection[TrackLike]) { put(&u.TrackLikes, len(w.TrackLikes), i, c) })
 		})
 	}
+}
+
+// userNumbers is userLists for the users' numbers.
+func (l *loader) userNumbers(w *UserWant, keys []string, of func(key int) []*User) {
 	for i, sw := range w.Stats {
 		l.stats(sw, keys, func(stats []UserStats) {
 			attach(stats, of, func(u *User, s *UserStats) { put(&u.Stats, len(w.Stats), i, s) })

@@ -123,26 +123,43 @@ func (s *Store) Nodes(ctx context.Context, v viewer.Viewer, ids []string, w *Nod
 // usersByID queues users and, in the same round trip, what hangs below them.
 func (l *loader) usersByID(ids []string, w *UserWant, found func(*User)) {
 	byID := make(map[string]*User, len(ids))
+	numbered, span := w.beside()
 	scope := func(q *query) {
 		q.ids("u.id", ids)
 		q.liveUser("u", true)
 	}
-	one(l, userSource, scope, func(q *query) { q.selectListedUser(w) },
-		func(r *record, u *User) { r.listedUser(w, u) },
-		func(u *User) {
-			byID[u.ID] = u
-			found(u)
-		}, func([]*User) {})
+	columns := func(q *query) {
+		q.selectListedUser(w)
+		if numbered {
+			n := q.numbersOf("u.id", q.mine("u.id"), nil, span)
+			q.join(n.joins)
+			q.column(n.columns())
+		}
+	}
+	read := func(r *record, u *User) {
+		r.listedUser(w, u)
+		if numbered {
+			r.numbers(w, u)
+		}
+	}
+	one(l, userSource, scope, columns, read, func(u *User) {
+		byID[u.ID] = u
+		found(u)
+	}, func([]*User) {})
 	if !w.lists() {
 		return
 	}
 	keys := slices.Compact(slices.Sorted(slices.Values(ids)))
-	l.userLists(w, keys, func(key int) []*User {
+	of := func(key int) []*User {
 		if u := byID[keys[key]]; u != nil {
 			return []*User{u}
 		}
 		return nil
-	})
+	}
+	l.userLists(w, keys, of)
+	if !numbered {
+		l.userNumbers(w, keys, of)
+	}
 }
 
 func (l *loader) chatMessagesByID(ids []UUID, w *ChatMessageWant, found func(*ChatMessage)) {
@@ -192,7 +209,7 @@ func one[T any](l *loader, src source, scope, columns func(*query), read func(*r
 	columns(q)
 	text := "SELECT p.gone, r.* FROM (SELECT " + q.gate() + " AS gone) p LEFT JOIN LATERAL (SELECT " + q.columns.String() +
 		" FROM " + src.from + q.joins.String() + q.conditions() + ") r ON NOT p.gone"
-	l.level = append(l.level, statement{text, q.args, func(rows pgx.Rows) error {
+	l.level = append(l.level, statement{brief: true, sql: text, args: q.args, read: func(rows pgx.Rows) error {
 		var all []*T
 		var r record
 		for rows.Next() {

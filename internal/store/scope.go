@@ -97,6 +97,14 @@ func (q *query) numbers(idColumn string) {
 	}
 }
 
+// mine is a condition that the person with the given id is one whose numbers are in sight.
+func (q *query) mine(id string) string {
+	if q.viewer.Analyst() {
+		return "true"
+	}
+	return id + " = " + q.me()
+}
+
 // private is a column of users_sync that only its user and analysts may read.
 func (q *query) private(alias, column string) string {
 	if q.viewer.Analyst() {

@@ -136,22 +136,27 @@ func (r *record) stats(s *UserStats) {
 	s.FirstActiveAt, s.LastActiveAt = r.timeOrNull(), r.timeOrNull()
 }
 
+// numbers reads the columns of numbers that stand beside the user's own.
+func (r *record) numbers(w *UserWant, u *User) {
+	n := &UserStats{User: &User{ID: u.ID}}
+	r.stats(n)
+	for i := range w.Stats {
+		put(&u.Stats, len(w.Stats), i, n)
+	}
+}
+
 // stats queues the numbers of the given users, in their order: zeros and nulls where there is nothing to see.
 func (l *loader) stats(w *StatsWant, users []string, done func([]UserStats)) {
 	q := newQuery(l.viewer)
 	outer := q.parents(&parents{keys: users, cast: "text[]"})
-	mine := "true"
-	if !l.viewer.Analyst() {
-		mine = "p.id = " + q.me()
-	}
-	n := q.numbersOf("p.id", mine, w.Range, w.Span)
+	n := q.numbersOf("p.id", q.mine("p.id"), w.Range, w.Span)
 	q.column("p.ord, ", n.columns())
 	if w.User.row() {
 		n.joins += " LEFT JOIN neon_auth.users_sync u ON u.id = p.id"
 		q.selectUser("u", w.User)
 	}
 	text := "SELECT " + q.columns.String() + " FROM " + outer + n.joins
-	l.level = append(l.level, statement{text, q.args, func(rows pgx.Rows) error {
+	l.level = append(l.level, statement{brief: w.Range == nil && len(users) == 1, sql: text, args: q.args, read: func(rows pgx.Rows) error {
 		stats := make([]UserStats, len(users))
 		for i := range stats {
 			stats[i].User = &User{ID: users[i]}

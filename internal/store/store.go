@@ -33,7 +33,8 @@ type Store struct {
 	pool    *pgxpool.Pool
 	replica *pgxpool.Pool
 	writers *otter.Cache[string, struct{}] // who wrote lately, by id; nil without a replica
-	renewed atomic.Int64                   // when the pool's connections were last thrown away, UnixNano
+	trips   trips
+	renewed atomic.Int64 // when the pool's connections were last thrown away, UnixNano
 }
 
 // Config is what a Store works on.
@@ -58,11 +59,14 @@ func New(cfg Config) *Store {
 const acquireTimeout = 1500 * time.Millisecond
 
 // statement is one SQL text with its arguments and the reader of its rows. read
-// is called with the open rows, once a try, and must consume them.
+// is called with the open rows, once a try, and must consume them. An error of its
+// own is a *fault.Error.
 type statement struct {
 	sql  string
 	args []any
 	read func(rows pgx.Rows) error
+	// brief is a read by key: it may share a round trip with other requests' (share.go).
+	brief bool
 }
 
 // run sends the statements in one round trip and hands each its rows. Reads
@@ -74,6 +78,12 @@ func (s *Store) run(ctx context.Context, again func(), stmts ...statement) error
 }
 
 func (s *Store) runOn(ctx context.Context, pool *pgxpool.Pool, again func(), stmts []statement) error {
+	if pool == s.pool && again != nil && brief(stmts) {
+		if answered, err := s.share(ctx, stmts); answered {
+			return explain(ctx, err)
+		}
+		again()
+	}
 	err := s.attempt(ctx, pool, stmts)
 	if err != nil && ctx.Err() == nil && mayRetry(err, again == nil) {
 		s.renew(pool)
@@ -83,6 +93,15 @@ func (s *Store) runOn(ctx context.Context, pool *pgxpool.Pool, again func(), stm
 		err = s.attempt(ctx, pool, stmts)
 	}
 	return explain(ctx, err)
+}
+
+func brief(stmts []statement) bool {
+	for i := range stmts {
+		if !stmts[i].brief {
+			return false
+		}
+	}
+	return true
 }
 
 // renew throws a pool's connections away, once a second at most, so that a

@@ -52,6 +52,18 @@ func (w *UserWant) lists() bool {
 	return w != nil && len(w.ChatMessages)+len(w.Feedback)+len(w.TrackLikes)+len(w.Stats) > 0
 }
 
+// beside reports whether all numbers that are wanted can be read with the user's
+// own row, and whether their span is among them.
+func (w *UserWant) beside() (all, span bool) {
+	for _, s := range w.Stats {
+		if s.Range != nil || s.User != nil {
+			return false, false
+		}
+		span = span || s.Span
+	}
+	return len(w.Stats) > 0, span
+}
+
 // ChatMessageWant is what to read of a message. The edges are nil where nothing of them is wanted.
 type ChatMessageWant struct {
 	Columns        Columns

@@ -1,0 +1,63 @@
+package store
+
+import (
+	"context"
+	"errors"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Trip lets a test hold a shared round trip open until those it wants are on it.
+type Trip struct {
+	store *Store
+	trip  *trip
+}
+
+// OpenTrip leads the next trip of s.
+func OpenTrip(s *Store) *Trip {
+	tr, leads := s.trips.join(&turn{})
+	if !leads {
+		panic("somebody else leads")
+	}
+	return &Trip{s, tr}
+}
+
+// Wait returns when n requests have joined.
+func (t *Trip) Wait(n int) {
+	for joined := -1; joined < n; {
+		t.store.trips.mu.Lock()
+		joined = len(t.trip.turns) - 1
+		t.store.trips.mu.Unlock()
+	}
+}
+
+// Fail makes the trip's first statement one that fails.
+func (t *Trip) Fail() {
+	t.trip.turns[0].stmts = []statement{{sql: "SELECT 1/0", read: func(rows pgx.Rows) error {
+		for rows.Next() {
+			rows.RawValues()
+		}
+		return nil
+	}}}
+}
+
+// Travel runs the trip and returns how many of its turns were answered.
+func (t *Trip) Travel() (answered int) {
+	t.store.trips.depart(t.trip)
+	t.store.travel(context.Background(), t.trip.turns)
+	for _, turn := range t.trip.turns[1:] {
+		if turn.answered {
+			answered++
+		}
+	}
+	return answered
+}
+
+// Close lets everybody go.
+func (t *Trip) Close() {
+	t.store.trips.depart(t.trip)
+	close(t.trip.over)
+}
+
+// IsNoConnection reports that every connection stayed busy.
+func IsNoConnection(err error) bool { return errors.Is(err, errNoConnection) }
