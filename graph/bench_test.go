@@ -37,7 +37,7 @@ func BenchmarkOperations(b *testing.B) {
 	}
 	b.Cleanup(pool.Close)
 	handler := gqlhttp.New(gqlhttp.Config{
-		Schema: graph.NewSchema(&graph.Resolver{Store: store.New(store.Config{Pool: pool})}), Fields: graph.Fields,
+		Schema:  graph.NewSchema(&graph.Resolver{Store: store.New(store.Config{Pool: pool})}),
 		Limits:  limits.Limits{MaxDepth: 12, MaxComplexity: 10_000},
 		Present: graph.Presenter(slog.New(slog.NewTextHandler(io.Discard, nil))), Logger: slog.New(slog.DiscardHandler),
 	})

@@ -106,7 +106,7 @@ func TestEncoderWritesWhatGqlgenWrites(t *testing.T) {
 	url := testdb.New(t, testdb.Plain)
 	pool := testdb.Connect(t, url)
 	g := gatewayOn(t, url, pool)
-	reference := gatewayOn(t, url, pool, func(_ *graph.Resolver, c *gqlhttp.Config) { c.Fields = graph.Reference })
+	reference := gatewayOn(t, url, pool, func(r *graph.Resolver, c *gqlhttp.Config) { c.Schema = graph.NewReference(r) })
 	ids, users := planted(g)
 	g.message(ada, "\x01\t\n\r\"\\/<>& \u2028 ünïcödé \U0001F3A7 \x7f", 99)
 	gen := newGenerator(42, ids, users)

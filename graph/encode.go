@@ -1,7 +1,6 @@
 package graph
 
 import (
-	"io"
 	"sync"
 
 	"github.com/ai-dj/segue/graph/model"
@@ -25,15 +24,23 @@ var buffers = sync.Pool{New: func() any { return new(encoder) }}
 // maxPooled is the largest buffer kept for the next response, in bytes.
 const maxPooled = 1 << 20
 
-// MarshalGQL writes the tree in one piece; gqlgen calls it.
-func (t tree) MarshalGQL(w io.Writer) {
+func newEncoder() *encoder {
 	e := buffers.Get().(*encoder)
 	e.buf = e.buf[:0]
-	t(e)
-	_, _ = w.Write(e.buf)
+	return e
+}
+
+// release hands the buffer to the next response.
+func (e *encoder) release() {
 	if cap(e.buf) <= maxPooled {
 		buffers.Put(e)
 	}
+}
+
+// Write is for values that gqlgen writes: introspection's.
+func (e *encoder) Write(p []byte) (int, error) {
+	e.buf = append(e.buf, p...)
+	return len(p), nil
 }
 
 // open starts entry i of an object.

@@ -60,12 +60,11 @@ func gatewayOn(t testing.TB, url string, pool *pgxpool.Pool, change ...func(*gra
 	cfg := gqlhttp.Config{
 		Limits:  limits.Limits{MaxDepth: 15, MaxComplexity: 1_000_000},
 		Present: graph.Presenter(slog.New(slog.NewTextHandler(t.Output(), nil))),
-		Fields:  graph.Fields, Introspection: true,
+		Schema:  graph.NewSchema(r), Introspection: true,
 	}
 	for _, f := range change {
 		f(r, &cfg)
 	}
-	cfg.Schema = graph.NewSchema(r)
 	handler := gqlhttp.New(cfg)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		handler.ServeHTTP(w, req.WithContext(viewer.NewContext(req.Context(), callerOf(req))))

@@ -68,7 +68,9 @@ func (r *Resolver) deleteChatMessage(ctx context.Context, id string) (*model.Del
 	if err := r.Store.DeleteChatMessage(ctx, viewer.FromContext(ctx), message); err != nil {
 		return nil, err
 	}
-	return &model.DeleteChatMessagePayload{DeletedID: message.String()}, nil
+	deleted := message.String()
+	holdDeleted(ctx, "DeleteChatMessagePayload", &deleted)
+	return &model.DeleteChatMessagePayload{DeletedID: deleted}, nil
 }
 
 // existing reads a message's id; a malformed one is one that does not exist.
@@ -104,15 +106,34 @@ func (r *Resolver) giveFeedback(ctx context.Context, in model.GiveFeedbackInput)
 }
 
 func (r *Resolver) withdrawFeedback(ctx context.Context, id string) (*model.WithdrawFeedbackPayload, error) {
-	message, ok := store.ParseUUID(id)
-	if !ok {
-		return &model.WithdrawFeedbackPayload{}, nil
+	var withdrawn *store.UUID
+	if message, ok := store.ParseUUID(id); ok {
+		var err error
+		if withdrawn, err = r.Store.WithdrawFeedback(ctx, viewer.FromContext(ctx), message); err != nil {
+			return nil, err
+		}
 	}
-	withdrawn, err := r.Store.WithdrawFeedback(ctx, viewer.FromContext(ctx), message)
-	if err != nil {
-		return nil, err
-	}
-	return &model.WithdrawFeedbackPayload{DeletedID: idOrNull(withdrawn)}, nil
+	payload := &model.WithdrawFeedbackPayload{DeletedID: idOrNull(withdrawn)}
+	holdDeleted(ctx, "WithdrawFeedbackPayload", payload.DeletedID)
+	return payload, nil
+}
+
+var deletedOps = map[string]op{"__typename": opTypename, "deletedId": opID}
+
+// holdDeleted keeps a payload that tells what was deleted, if anything was.
+func holdDeleted(ctx context.Context, typeName string, id *string) {
+	s := newPlanner(ctx).flat(selected(ctx), typeName, deletedOps)
+	hold(ctx, s, func(e *encoder) {
+		for i := range s.fields {
+			e.open(i, &s.fields[i])
+			if s.fields[i].op == opTypename {
+				e.name(typeName)
+			} else {
+				e.stringOr(id)
+			}
+		}
+		e.close(len(s.fields))
+	})
 }
 
 func idOrNull(u *store.UUID) *string {
@@ -148,13 +169,34 @@ func (r *Resolver) unlikeTrack(ctx context.Context, track string) (*model.Unlike
 	if err != nil {
 		return nil, err
 	}
-	return &model.UnlikeTrackPayload{DeletedID: idOrNull(removed)}, nil
+	payload := &model.UnlikeTrackPayload{DeletedID: idOrNull(removed)}
+	holdDeleted(ctx, "UnlikeTrackPayload", payload.DeletedID)
+	return payload, nil
 }
 
 func (r *Resolver) eraseMyData(ctx context.Context) (*model.EraseMyDataPayload, error) {
-	e, err := r.Store.EraseMyData(ctx, viewer.FromContext(ctx))
+	erased, err := r.Store.EraseMyData(ctx, viewer.FromContext(ctx))
 	if err != nil {
 		return nil, err
 	}
-	return &model.EraseMyDataPayload{Messages: int32(e.Messages), Feedback: int32(e.Feedback), Likes: int32(e.Likes)}, nil
+	s := newPlanner(ctx).flat(selected(ctx), "EraseMyDataPayload", erasedOps)
+	hold(ctx, s, func(e *encoder) {
+		for i := range s.fields {
+			e.open(i, &s.fields[i])
+			switch s.fields[i].op {
+			case opTypename:
+				e.name(s.typeName)
+			case opMessages:
+				e.count(erased.Messages)
+			case opFeedback:
+				e.count(erased.Feedback)
+			case opLikes:
+				e.count(erased.Likes)
+			}
+		}
+		e.close(len(s.fields))
+	})
+	return &model.EraseMyDataPayload{Messages: int32(erased.Messages), Feedback: int32(erased.Feedback), Likes: int32(erased.Likes)}, nil
 }
+
+var erasedOps = map[string]op{"__typename": opTypename, "messages": opMessages, "feedback": opFeedback, "likes": opLikes}

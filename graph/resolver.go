@@ -31,7 +31,7 @@ type Resolver struct {
 	Live *live.Hub
 }
 
-// NewSchema is the executable schema on r. Serve it with Fields as its field middleware.
+// NewSchema is the executable schema on r.
 func NewSchema(r *Resolver) graphql.ExecutableSchema {
 	return schema{NewExecutableSchema(Config{Resolvers: r}), r}
 }
@@ -40,23 +40,6 @@ var errSignIn = fault.New(fault.Unauthenticated, "sign in first: send a Clerk se
 
 // SDL is the schema as schema.graphqls has it.
 func SDL() string { return sources[0].Input }
-
-// Fields is the middleware to serve the schema with: it refuses callers who are
-// not signed in, and replaces a root field's value by the tree its resolver held.
-func Fields(ctx context.Context, next graphql.Resolver) (any, error) {
-	if !isRoot(graphql.GetFieldContext(ctx)) {
-		return next(ctx)
-	}
-	if !viewer.FromContext(ctx).SignedIn() {
-		return nil, errSignIn
-	}
-	held := &held{}
-	value, err := next(context.WithValue(ctx, heldKey{}, held))
-	if err != nil || held.tree == nil {
-		return value, err
-	}
-	return held.tree, nil
-}
 
 // isRoot reports a field of Query or Mutation that reads or writes data.
 func isRoot(fc *graphql.FieldContext) bool {

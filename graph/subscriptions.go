@@ -15,9 +15,10 @@ import (
 	"github.com/ai-dj/segue/internal/viewer"
 )
 
-// schema executes subscriptions itself: gqlgen would run its executor for every
-// event and every subscriber. Here an event is read back and written once for
-// all subscribers who see the same, and each passes the bytes on.
+// schema executes what gqlgen generated, without gqlgen's executor: that would
+// resolve field by field, and run anew for every event and every subscriber of a
+// subscription. Here a root field is read and written in one piece (execute.go),
+// and an event is read back and written once for all subscribers who see the same.
 type schema struct {
 	graphql.ExecutableSchema
 	resolver *Resolver
@@ -25,10 +26,10 @@ type schema struct {
 
 // Exec runs the operation in ctx.
 func (s schema) Exec(ctx context.Context) graphql.ResponseHandler {
-	if graphql.GetOperationContext(ctx).Operation.Operation != ast.Subscription {
-		return s.ExecutableSchema.Exec(ctx)
+	if graphql.GetOperationContext(ctx).Operation.Operation == ast.Subscription {
+		return s.resolver.subscribe(ctx)
 	}
-	return s.resolver.subscribe(ctx)
+	return s.resolver.execute(ctx)
 }
 
 var (

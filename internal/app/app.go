@@ -221,7 +221,7 @@ func (a *App) graphQL(draining <-chan struct{}) (*gqlhttp.Handler, error) {
 		Store: store.New(store.Config{Pool: a.pool, Replica: a.replica}), Provision: a.users.Provision, Live: a.hub,
 	}
 	return gqlhttp.New(gqlhttp.Config{
-		Schema: graph.NewSchema(resolver), Fields: graph.Fields, Present: graph.Presenter(a.logger),
+		Schema: graph.NewSchema(resolver), Present: graph.Presenter(a.logger),
 		Limits:        limits.Limits{MaxDepth: a.cfg.MaxDepth, MaxComplexity: a.cfg.MaxComplexity},
 		Introspection: a.cfg.Introspection, MaxBodyBytes: a.cfg.MaxBodyBytes, RequestTimeout: a.cfg.RequestTimeout,
 		StreamMaxAge: a.cfg.SocketMaxAge, Trusted: trusted, Rates: rates, Observe: a.observe, Shed: a.metrics.Shed,

@@ -11,7 +11,7 @@ import (
 func TestArguments(t *testing.T) {
 	t.Parallel()
 	config := toyConfig(t, newToy())
-	config.Schema, config.Fields = graph.NewSchema(&graph.Resolver{}), graph.Fields
+	config.Schema = graph.NewSchema(&graph.Resolver{})
 	endpoint := listen(t, config)
 	cases := []struct {
 		name, query string

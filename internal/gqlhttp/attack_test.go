@@ -28,7 +28,6 @@ func attacked() *Handler {
 		Schema:  graph.NewSchema(&graph.Resolver{}),
 		Limits:  limits.Limits{MaxDepth: 12, MaxComplexity: 10_000},
 		Present: graph.Presenter(logger),
-		Fields:  graph.Fields,
 		Logger:  logger,
 	})
 }

@@ -1,7 +1,7 @@
 // Package gqlhttp speaks GraphQL over HTTP: plain requests, server-sent events
 // and the graphql-transport-ws socket, all through one pipeline (operation.go)
-// that resolves a request to a document, prices it and runs it on gqlgen's
-// executor. The transports are Segue's own because gqlgen's read bodies without
+// that resolves a request to a document, prices it and has the schema execute
+// it. The transports are Segue's own because gqlgen's read bodies without
 // a bound, echo them, and encode every answer twice; docs/adr says more.
 //
 // It knows the viewer only as something to carry and to bill. Who the viewer is,
@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
-	"github.com/99designs/gqlgen/graphql/executor"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 	"go.opentelemetry.io/otel/trace"
@@ -62,8 +61,6 @@ type Config struct {
 	Limits Guard
 	// Present maps resolver errors to GraphQL errors; graph.Presenter makes it.
 	Present graphql.ErrorPresenterFunc
-	// Fields runs around every field with a resolver; nil for none.
-	Fields graphql.FieldMiddleware
 
 	Introspection  bool
 	MaxBodyBytes   int64         // 1 MiB when 0
@@ -93,10 +90,8 @@ type Config struct {
 type Handler struct {
 	Config
 
-	executor  *executor.Executor
 	documents *documents
 	sockets   *sockets
-	rootField graphql.RootFieldMiddleware
 	running   chan struct{} // a place per operation
 }
 
@@ -105,13 +100,6 @@ func New(c Config) *Handler {
 	h := &Handler{Config: withDefaults(c), sockets: newSockets()}
 	h.documents = newDocuments(h.Config)
 	h.running = make(chan struct{}, h.MaxRunning)
-	h.executor = executor.New(c.Schema)
-	h.executor.SetErrorPresenter(c.Present)
-	h.executor.SetRecoverFunc(h.recovered)
-	h.rootField = hideTypes
-	if c.Introspection {
-		h.rootField = func(ctx context.Context, next graphql.RootResolver) graphql.Marshaler { return next(ctx) }
-	}
 	return h
 }
 
@@ -147,19 +135,7 @@ func withDefaults(c Config) Config {
 	if c.Tracer == nil {
 		c.Tracer = noop.NewTracerProvider().Tracer("")
 	}
-	if c.Fields == nil {
-		c.Fields = func(ctx context.Context, next graphql.Resolver) (any, error) { return next(ctx) }
-	}
 	return c
-}
-
-// hideTypes answers __type with null while introspection is off. gqlgen would
-// answer with an error; the validator already refused __schema.
-func hideTypes(ctx context.Context, next graphql.RootResolver) graphql.Marshaler {
-	if graphql.GetRootFieldContext(ctx).Object == "__type" {
-		return graphql.Null
-	}
-	return next(ctx)
 }
 
 // ServeHTTP answers one request, in the media type the caller asked for.

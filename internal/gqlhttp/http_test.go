@@ -270,20 +270,6 @@ func TestRequiredVariable(t *testing.T) {
 	}
 }
 
-func TestIntrospectionOff(t *testing.T) {
-	t.Parallel()
-	off := toyConfig(t, newToy())
-	on := toyConfig(t, newToy())
-	on.Introspection = true
-	const asked = `{ a: __type(name: "Query") { name } }`
-	if a := post(t, listen(t, off), query(asked)); a.body != `{"data":{"a":null}}` {
-		t.Errorf("off: %s", a.body)
-	}
-	if a := post(t, listen(t, on), query(asked)); a.body != `{"data":{"a":{"name":"Query"}}}` {
-		t.Errorf("on: %s", a.body)
-	}
-}
-
 // TestStatuses is the contract's table of statuses for operations that ran.
 func TestStatuses(t *testing.T) {
 	t.Parallel()

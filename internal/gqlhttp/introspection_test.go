@@ -13,7 +13,7 @@ import (
 func TestIntrospection(t *testing.T) {
 	t.Parallel()
 	config := toyConfig(t, newToy())
-	config.Schema, config.Fields = graph.NewSchema(&graph.Resolver{}), graph.Fields
+	config.Schema = graph.NewSchema(&graph.Resolver{})
 	off := listen(t, config)
 	config.Introspection = true
 	on := listen(t, config)

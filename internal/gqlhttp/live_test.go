@@ -43,7 +43,6 @@ func gateway(t *testing.T, database string, change ...func(*Config)) replica {
 	t.Cleanup(func() { cancel(); <-done })
 	c := Config{
 		Schema:  graph.NewSchema(&graph.Resolver{Store: store.New(store.Config{Pool: pool}), Live: hub}),
-		Fields:  graph.Fields,
 		Limits:  limits.Limits{MaxDepth: 12, MaxComplexity: 10_000},
 		Present: graph.Presenter(log),
 		Logger:  log,

@@ -98,8 +98,8 @@ func (h *Handler) operationContext(p Params, query string, doc *ast.QueryDocumen
 		Operation:              op,
 		DisableIntrospection:   !h.Introspection,
 		RecoverFunc:            h.recovered,
-		ResolverMiddleware:     h.Fields,
-		RootResolverMiddleware: h.rootField,
+		ResolverMiddleware:     func(ctx context.Context, next graphql.Resolver) (any, error) { return next(ctx) },
+		RootResolverMiddleware: func(ctx context.Context, next graphql.RootResolver) graphql.Marshaler { return next(ctx) },
 	}
 }
 
@@ -151,7 +151,7 @@ func payer(ctx context.Context, remote string) string {
 
 // execute runs op. A query or mutation yields one response, within
 // RequestTimeout; a subscription one per event until ctx ends. A response is
-// valid only until the next one is asked for: gqlgen reuses its buffer.
+// valid only until the next one is asked for: its buffer is used again.
 func (h *Handler) execute(ctx context.Context, op *Operation) iter.Seq[*graphql.Response] {
 	return func(yield func(*graphql.Response) bool) {
 		if op.Kind() == ast.Subscription {
@@ -168,7 +168,7 @@ func (h *Handler) execute(ctx context.Context, op *Operation) iter.Seq[*graphql.
 		defer release()
 		ctx, cancel := context.WithTimeout(ctx, h.RequestTimeout)
 		defer cancel()
-		yield(h.run(ctx, op))
+		h.run(ctx, op, yield)
 	}
 }
 
@@ -183,10 +183,10 @@ func (h *Handler) enter() (release func(), busy *fault.Error) {
 	}
 }
 
-func (h *Handler) run(ctx context.Context, op *Operation) *graphql.Response {
+// run is one query or mutation.
+func (h *Handler) run(ctx context.Context, op *Operation, yield func(*graphql.Response) bool) {
 	start := time.Now()
 	ctx, span := h.Tracer.Start(ctx, spanName(op))
-	defer span.End()
 	next, ctx := h.dispatch(ctx, op)
 	resp := h.next(ctx, next)
 	if resp == nil {
@@ -200,9 +200,13 @@ func (h *Handler) run(ctx context.Context, op *Operation) *graphql.Response {
 	if code != codeOK {
 		span.SetStatus(codes.Error, code)
 	}
-	span.SetAttributes(attribute.Int("graphql.operation.cost", op.Cost))
+	if span.IsRecording() {
+		span.SetAttributes(attribute.Int("graphql.operation.cost", op.Cost))
+	}
+	span.End()
 	h.Observe(ctx, Outcome{op.transport, string(op.Kind()), code, op.Cost, time.Since(start)})
-	return resp
+	yield(resp)
+	h.next(ctx, next) // resp's buffer may be used again
 }
 
 // stream is one subscription. Its events are not timed: they arise when somebody writes.
@@ -223,24 +227,35 @@ func (h *Handler) stream(ctx context.Context, op *Operation, yield func(*graphql
 	h.Observe(ctx, Outcome{op.transport, string(op.Kind()), code, op.Cost, time.Since(start)})
 }
 
-// dispatch starts op on gqlgen's executor. A panic on the way is an INTERNAL answer.
+// dispatch has the schema begin with op. A panic on the way is an INTERNAL answer.
 func (h *Handler) dispatch(ctx context.Context, op *Operation) (next graphql.ResponseHandler, inner context.Context) {
+	inner = graphql.WithResponseContext(graphql.WithOperationContext(ctx, op.OperationContext), h.Present, h.recovered)
 	defer func() {
 		if p := recover(); p != nil {
-			inner = graphql.WithOperationContext(ctx, op.OperationContext)
 			next = graphql.OneShot(h.whole(inner, op, h.recovered(inner, p)))
 		}
 	}()
-	return h.executor.DispatchOperation(ctx, op.OperationContext)
+	next = h.Schema.Exec(inner)
+	if errs := graphql.GetErrors(inner); errs != nil {
+		next = graphql.OneShot(&graphql.Response{Errors: errs})
+	}
+	return next, inner
 }
 
+// next is the operation's next response, nil when there are no more or ctx ended.
 func (h *Handler) next(ctx context.Context, next graphql.ResponseHandler) (resp *graphql.Response) {
 	defer func() {
 		if p := recover(); p != nil {
 			resp = &graphql.Response{Errors: gqlerror.List{h.Present(ctx, h.recovered(ctx, p))}}
 		}
 	}()
-	return next(ctx)
+	if ctx.Err() != nil {
+		return nil
+	}
+	if resp = next(ctx); resp != nil && resp.Errors == nil {
+		resp.Errors = graphql.GetErrors(ctx)
+	}
+	return resp
 }
 
 // whole is the answer to an operation that failed as a whole with err.

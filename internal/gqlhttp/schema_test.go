@@ -85,8 +85,6 @@ func (t *toy) root(ctx context.Context, op *graphql.OperationContext, field grap
 	switch field.Name {
 	case "__typename":
 		return graphql.MarshalString(field.ObjectDefinition.Name)
-	case "__type":
-		return graphql.WriterFunc(func(w io.Writer) { _, _ = io.WriteString(w, `{"name":"Query"}`) })
 	case "echo", "write":
 		return graphql.MarshalString(text)
 	case "wait":

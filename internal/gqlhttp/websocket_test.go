@@ -341,7 +341,6 @@ func TestSocket_origin(t *testing.T) {
 func TestSocket_viewer(t *testing.T) {
 	t.Parallel()
 	c := socketConfig(t, newToy())
-	c.Fields = nil
 	paid := make(chan string, 2)
 	c.Rates = rates(func(caller string) { paid <- caller })
 	endpoint := listen(t, c)
