@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"iter"
 	"mime"
 	"net"
 	"net/http"
@@ -127,6 +128,10 @@ func checkContentType(header http.Header) *Failure {
 	unsupported := func(message string) *Failure {
 		return refusal(http.StatusUnsupportedMediaType, fault.BadUserInput, message)
 	}
+	encoding := header.Get("Content-Encoding")
+	if header.Get("Content-Type") == typeJSON && encoding == "" {
+		return nil // what nearly everybody sends
+	}
 	mediaType, params, err := mime.ParseMediaType(header.Get("Content-Type"))
 	if err != nil || mediaType != typeJSON {
 		return unsupported("the request body must be application/json")
@@ -134,7 +139,7 @@ func checkContentType(header http.Header) *Failure {
 	if charset := params["charset"]; charset != "" && !strings.EqualFold(charset, "utf-8") {
 		return unsupported("the request body must be UTF-8")
 	}
-	if encoding := header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
+	if encoding != "" && !strings.EqualFold(encoding, "identity") {
 		return unsupported("the request body must not be compressed")
 	}
 	return nil
@@ -159,23 +164,25 @@ func readJSON(body []byte) (Params, *Failure) {
 // "query", and the last of two.
 func decodeParams(body []byte, p *Params) error {
 	malformed := errors.New("the request body must be a JSON object")
-	dec := newDecoder(body)
-	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+	if !json.Valid(body) || body[0] != '{' {
 		return malformed
 	}
-	seen := map[string]bool{}
-	for dec.More() {
-		t, err := dec.Token()
-		if err != nil {
-			return malformed
+	var seen [5]string
+	for name, value := range members(body) {
+		if !graphqlParameter(name) {
+			continue
 		}
-		name, _ := t.(string)
-		if seen[name] && graphqlParameter(name) {
-			return errors.New(name + " is given twice")
+		for i := range seen {
+			if seen[i] == name {
+				return errors.New(name + " is given twice")
+			}
+			if seen[i] == "" {
+				seen[i] = name
+				break
+			}
 		}
-		seen[name] = true
 		target, kind := p.field(name)
-		switch err := dec.Decode(target); {
+		switch err := decode(value, target); {
 		case err == nil:
 		case isType(err):
 			return errors.New(name + " must be " + kind)
@@ -183,13 +190,66 @@ func decodeParams(body []byte, p *Params) error {
 			return malformed
 		}
 	}
-	if _, err := dec.Token(); err != nil {
-		return malformed
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return malformed
-	}
 	return nil
+}
+
+// members gives the names and the undecoded values of a JSON object, which is
+// valid and begins with its brace.
+func members(object []byte) iter.Seq2[string, []byte] {
+	return func(yield func(string, []byte) bool) {
+		rest := object[1:]
+		for {
+			quote := bytes.IndexByte(rest, '"')
+			if quote < 0 {
+				return
+			}
+			raw := rest[quote : quote+valueLength(rest[quote:])]
+			rest = rest[quote+len(raw):]
+			rest = bytes.TrimLeft(rest[bytes.IndexByte(rest, ':')+1:], " \t\r\n")
+			value := rest[:valueLength(rest)]
+			rest = rest[len(value):]
+			name := string(raw[1 : len(raw)-1])
+			if strings.IndexByte(name, '\\') >= 0 {
+				_ = json.Unmarshal(raw, &name) // it is a valid string
+			}
+			if !yield(name, value) {
+				return
+			}
+			if comma := bytes.IndexByte(rest, ','); comma >= 0 {
+				rest = rest[comma+1:]
+				continue
+			}
+			return
+		}
+	}
+}
+
+// valueLength is the length of the valid JSON value that raw begins with.
+func valueLength(raw []byte) int {
+	depth, quoted := 0, false
+	for i := 0; i < len(raw); i++ {
+		switch c := raw[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			if quoted = !quoted; !quoted && depth == 0 {
+				return i + 1
+			}
+		case quoted:
+		case c == '{' || c == '[':
+			depth++
+		case c == '}' || c == ']':
+			if depth == 0 {
+				return i
+			}
+			if depth--; depth == 0 {
+				return i + 1
+			}
+		case depth == 0 && (c == ',' || c <= ' '):
+			return i
+		}
+	}
+	return len(raw)
 }
 
 func isType(err error) bool {
@@ -211,7 +271,16 @@ func (p *Params) field(name string) (target any, kind string) {
 	case "extensions":
 		return &p.Extensions, "an object"
 	}
-	return new(json.RawMessage), ""
+	return nil, ""
+}
+
+// unquote reads a valid JSON string. Most have no escapes and are what they say.
+func unquote(raw []byte, text *string) error {
+	if bytes.IndexByte(raw, '\\') >= 0 {
+		return json.Unmarshal(raw, text)
+	}
+	*text = string(raw[1 : len(raw)-1])
+	return nil
 }
 
 func newDecoder(raw []byte) *json.Decoder {
@@ -221,6 +290,9 @@ func newDecoder(raw []byte) *json.Decoder {
 }
 
 func decode(raw []byte, target any) error {
+	if text, ok := target.(*string); ok && raw[0] == '"' {
+		return unquote(raw, text)
+	}
 	dec := newDecoder(raw)
 	if err := dec.Decode(target); err != nil {
 		return err
