@@ -20,7 +20,7 @@ import (
 var errReadOnly = fault.New(fault.Forbidden, "an API key only reads; sign in as a user to write")
 
 // callerCTE finds the caller's row. gone is null where there is none yet.
-const callerCTE = "WITH caller AS MATERIALIZED (SELECT id, deleted_at FROM neon_auth.users_sync WHERE id = "
+const callerCTE = "WITH caller AS MATERIALIZED (SELECT id, name, email, created_at, updated_at, deleted_at FROM neon_auth.users_sync WHERE id = "
 
 const callerGone = "(SELECT (SELECT deleted_at IS NOT NULL FROM caller) AS gone) p"
 
@@ -34,6 +34,12 @@ func (s *Store) write(v viewer.Viewer) (*query, error) {
 	}
 	s.wrote(v)
 	return newQuery(v), nil
+}
+
+// ownRow says that alias is a row of the caller's own, whose columns callerCTE has.
+func (q *query) ownRow(alias string) {
+	q.owners = append(q.owners, alias)
+	q.join(" CROSS JOIN caller ", alias, "o")
 }
 
 // caller reads the first column of a write: nil when the caller may write.
@@ -67,6 +73,7 @@ func (s *Store) SendChatMessage(ctx context.Context, v viewer.Viewer, m NewChatM
 	if err != nil {
 		return nil, err
 	}
+	q.ownRow("m")
 	q.selectChatMessage("m", w)
 	text := callerCTE + q.me() + "), m AS (INSERT INTO public.chat_messages (id, clerk_id, session_id, role, content, created_at) SELECT " +
 		q.arg(id) + "::uuid, id, " + q.arg(m.SessionID) + "::text, " + q.arg(strings.ToLower(string(m.Role))) + "::text, " + q.arg(m.Content) +
@@ -196,6 +203,7 @@ func (s *Store) LikeTrack(ctx context.Context, v viewer.Viewer, t NewTrackLike, 
 	if err != nil {
 		return nil, err
 	}
+	q.ownRow("l")
 	q.selectTrackLike("l", w)
 	text := callerCTE + q.me() + "), l AS (INSERT INTO public.track_likes (id, clerk_id, track_id, title, artist, created_at) SELECT " +
 		q.arg(id) + "::uuid, id, " + q.arg(t.TrackID) + "::text, " + q.arg(t.Title) + "::text, " + q.arg(t.Artist) +

@@ -91,5 +91,5 @@ select pg_temp.ensure_index('public.chat_messages',    'created_at DESC, id DESC
 select pg_temp.ensure_index('public.message_feedback', 'created_at DESC, id DESC');
 select pg_temp.ensure_index('public.track_likes',      'created_at DESC, id DESC');
 -- Ratings of a message, and their going with it; likes of a track, the newest of which names it.
-select pg_temp.ensure_index('public.message_feedback', 'message_id');
+select pg_temp.ensure_index('public.message_feedback', 'message_id, created_at DESC, id DESC');
 select pg_temp.ensure_index('public.track_likes',      'track_id, created_at DESC, id DESC');

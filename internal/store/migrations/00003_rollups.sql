@@ -95,6 +95,26 @@ end
 $$;
 -- +goose StatementEnd
 
+-- What subscriptions read (00004_notify.sql). It stands here because the triggers for INSERT do both jobs at once: a second
+-- trigger on a table costs every INSERT as much again (docs/adr/0005-rollups.md).
+create table segue.watchers (
+  id    uuid primary key,       -- one row per process that listens
+  until timestamptz not null    -- renewed; a process that crashed stops counting when it runs out
+);
+comment on table segue.watchers is 'Processes that read segue.events. While there are none, the triggers write nothing.';
+
+-- A reader's place in this table is a snapshot, not a number: sequences and clocks follow the order in which
+-- transactions write, and a reader needs the order in which they commit. xid tells which snapshots see an event.
+create table segue.events (
+  seq      bigint generated always as identity,     -- order among events that became visible together
+  xid      xid8 not null default pg_current_xact_id(),
+  kind     text not null,                           -- message, feedback, like, stats; session, user
+  clerk_id text,                                    -- whose row it is; null for session and user
+  id       text not null                            -- the row's id; the person's for stats and user, Clerk's for session
+);
+create index events_xid on segue.events (xid);
+comment on table segue.events is 'What happened lately: ids only, readers read the rows. The watchers prune it.';
+
 create table segue.rollups_built (at timestamptz not null);
 comment on table segue.rollups_built is 'When the rollups were last counted from the tables. Empty: migrate has not finished counting.';
 
@@ -197,6 +217,9 @@ $$;
 -- The triggers, two functions a table: one for INSERT, which is most of what is written, and one for all else. Statements
 -- that changed many rows fold at once, others by chance, so that the journal holds some 250 rows.
 --
+-- The lock 7330004 is one that silent writers share until their transaction ends, so that a process that starts to watch
+-- can wait for them. While it waits, try_lock fails and everybody after it speaks up: nobody is ever blocked but the watcher.
+--
 -- Setting search_path would cost an INSERT as much as the line in the journal does (docs/adr/0005-rollups.md). So in these
 -- three every function and operator is named with its schema, and none may be added without.
 -- +goose StatementBegin
@@ -210,6 +233,11 @@ begin
   get diagnostics changed = row_count;
   if pg_catalog.random() operator(pg_catalog.*) 256 operator(pg_catalog.<) changed then
     perform segue.fold();
+  end if;
+  if changed operator(pg_catalog.>) 0 and (not pg_catalog.pg_try_advisory_xact_lock_shared(7330004)
+      or exists (select from segue.watchers where until operator(pg_catalog.>) pg_catalog.now())) then
+    insert into segue.events (kind, clerk_id, id) select 'message', clerk_id, id::pg_catalog.text from fresh;
+    perform pg_catalog.pg_notify('segue', '');
   end if;
   return null;
 end
@@ -230,6 +258,11 @@ begin
   if pg_catalog.random() operator(pg_catalog.*) 256 operator(pg_catalog.<) changed then
     perform segue.fold();
   end if;
+  if changed operator(pg_catalog.>) 0 and (not pg_catalog.pg_try_advisory_xact_lock_shared(7330004)
+      or exists (select from segue.watchers where until operator(pg_catalog.>) pg_catalog.now())) then
+    insert into segue.events (kind, clerk_id, id) select 'feedback', clerk_id, id::pg_catalog.text from fresh;
+    perform pg_catalog.pg_notify('segue', '');
+  end if;
   return null;
 end
 $$;
@@ -247,6 +280,11 @@ begin
   get diagnostics changed = row_count;
   if pg_catalog.random() operator(pg_catalog.*) 256 operator(pg_catalog.<) changed then
     perform segue.fold();
+  end if;
+  if changed operator(pg_catalog.>) 0 and (not pg_catalog.pg_try_advisory_xact_lock_shared(7330004)
+      or exists (select from segue.watchers where until operator(pg_catalog.>) pg_catalog.now())) then
+    insert into segue.events (kind, clerk_id, id) select 'like', clerk_id, id::pg_catalog.text from fresh;
+    perform pg_catalog.pg_notify('segue', '');
   end if;
   return null;
 end
@@ -520,4 +558,4 @@ drop function segue.unfolded_users(), segue.unfolded_tracks(), segue.unfolded_fr
   segue.user_hours(), segue.fold(), segue.recount_users(text[]), segue.recount_tracks(), segue.wait_to_recount(),
   segue.active_span(text);
 drop table segue.user_totals, segue.activity_hourly, segue.track_totals, segue.user_changes, segue.track_changes,
-  segue.folded, segue.rollups_built;
+  segue.folded, segue.rollups_built, segue.events, segue.watchers;

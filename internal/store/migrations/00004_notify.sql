@@ -5,41 +5,6 @@
 -- docs/adr/0006-notify.md says why it is so, and what it costs.
 
 -- +goose Up
-create table segue.watchers (
-  id    uuid primary key,       -- one row per process that listens
-  until timestamptz not null    -- renewed; a process that crashed stops counting when it runs out
-);
-comment on table segue.watchers is 'Processes that read segue.events. While there are none, the triggers write nothing.';
-
--- A reader's place in this table is a snapshot, not a number: sequences and clocks follow the order in which
--- transactions write, and a reader needs the order in which they commit. xid tells which snapshots see an event.
-create table segue.events (
-  seq      bigint generated always as identity,     -- order among events that became visible together
-  xid      xid8 not null default pg_current_xact_id(),
-  kind     text not null,                           -- message, feedback, like, stats; session, user
-  clerk_id text,                                    -- whose row it is; null for session and user
-  id       text not null                            -- the row's id; the person's for stats and user, Clerk's for session
-);
-create index events_xid on segue.events (xid);
-comment on table segue.events is 'What happened lately: ids only, readers read the rows. The watchers prune it.';
-
--- The lock that silent writers share until their transaction ends, so that a process that starts to watch can wait for
--- them. While it waits, try_lock fails and everybody after it speaks up: nobody is ever blocked but the watcher.
--- +goose StatementBegin
-create function segue.announce_added() returns trigger
-language plpgsql security definer set search_path = pg_catalog as $$
-begin
-  if pg_try_advisory_xact_lock_shared(7330004) and not exists (select from segue.watchers where until > now()) then
-    return null;
-  end if;
-  insert into segue.events (kind, clerk_id, id) select tg_argv[0], clerk_id, id::text from fresh;
-  if found then
-    perform pg_notify('segue', '');
-  end if;
-  return null;
-end $$;
--- +goose StatementEnd
-
 -- A change is an event where the row is news again (a rating that was replaced) and otherwise only moves its owner's numbers.
 -- +goose StatementBegin
 create function segue.announce_changed() returns trigger
@@ -106,22 +71,16 @@ do $$ begin
 end $$;
 -- +goose StatementEnd
 
-create trigger segue_announce_added after insert on public.chat_messages
-  referencing new table as fresh for each statement execute function segue.announce_added('message');
 create trigger segue_announce_changed after update on public.chat_messages
   referencing old table as stale new table as fresh for each statement execute function segue.announce_changed('message');
 create trigger segue_announce_removed after delete on public.chat_messages
   referencing old table as stale for each statement execute function segue.announce_removed();
 
-create trigger segue_announce_added after insert on public.message_feedback
-  referencing new table as fresh for each statement execute function segue.announce_added('feedback');
 create trigger segue_announce_changed after update on public.message_feedback
   referencing old table as stale new table as fresh for each statement execute function segue.announce_changed('feedback');
 create trigger segue_announce_removed after delete on public.message_feedback
   referencing old table as stale for each statement execute function segue.announce_removed();
 
-create trigger segue_announce_added after insert on public.track_likes
-  referencing new table as fresh for each statement execute function segue.announce_added('like');
 create trigger segue_announce_changed after update on public.track_likes
   referencing old table as stale new table as fresh for each statement execute function segue.announce_changed('like');
 create trigger segue_announce_removed after delete on public.track_likes
@@ -131,14 +90,10 @@ create trigger segue_announce_removed after delete on public.track_likes
 drop trigger if exists segue_announce_deleted on neon_auth.users_sync;
 drop trigger if exists segue_announce_erased on neon_auth.users_sync;
 drop function segue.announce_user();
-drop trigger segue_announce_added on public.chat_messages;
 drop trigger segue_announce_changed on public.chat_messages;
 drop trigger segue_announce_removed on public.chat_messages;
-drop trigger segue_announce_added on public.message_feedback;
 drop trigger segue_announce_changed on public.message_feedback;
 drop trigger segue_announce_removed on public.message_feedback;
-drop trigger segue_announce_added on public.track_likes;
 drop trigger segue_announce_changed on public.track_likes;
 drop trigger segue_announce_removed on public.track_likes;
-drop function segue.announce_added(), segue.announce_changed(), segue.announce_removed(), segue.announce(text, text);
-drop table segue.events, segue.watchers;
+drop function segue.announce_changed(), segue.announce_removed(), segue.announce(text, text);
