@@ -15,7 +15,7 @@ import (
 func (s *Store) ChatMessageEvents(ctx context.Context, v viewer.Viewer, ids []string, w *ChatMessageWant) (map[string]*ChatMessage, error) {
 	found := make(map[string]*ChatMessage, len(ids))
 	err := s.read(ctx, v, func(l *loader) {
-		one(l, chatMessageSource, func(q *query) {
+		one(l, len(ids), chatMessageSource, func(q *query) {
 			q.keys("m.id", parseUUIDs(ids))
 			q.ownOrLive("m")
 		},
@@ -31,7 +31,7 @@ func (s *Store) ChatMessageEvents(ctx context.Context, v viewer.Viewer, ids []st
 func (s *Store) FeedbackEvents(ctx context.Context, v viewer.Viewer, ids []string, w *FeedbackWant) (map[string]*Feedback, error) {
 	found := make(map[string]*Feedback, len(ids))
 	err := s.read(ctx, v, func(l *loader) {
-		one(l, feedbackSource, func(q *query) {
+		one(l, len(ids), feedbackSource, func(q *query) {
 			q.keys("f.id", parseUUIDs(ids))
 			q.ownOrLive("f")
 			q.ratedMessage("f", w)
@@ -48,7 +48,7 @@ func (s *Store) FeedbackEvents(ctx context.Context, v viewer.Viewer, ids []strin
 func (s *Store) TrackLikeEvents(ctx context.Context, v viewer.Viewer, ids []string, w *TrackLikeWant) (map[string]*TrackLike, error) {
 	found := make(map[string]*TrackLike, len(ids))
 	err := s.read(ctx, v, func(l *loader) {
-		one(l, trackLikeSource, func(q *query) {
+		one(l, len(ids), trackLikeSource, func(q *query) {
 			q.keys("l.id", parseUUIDs(ids))
 			q.ownOrLive("l")
 		},
@@ -66,7 +66,7 @@ func (s *Store) UserStatsEvents(ctx context.Context, v viewer.Viewer, ids []stri
 	want := &UserWant{Stats: []*StatsWant{{Span: true, User: w}}}
 	var users []*User
 	err := s.read(ctx, v, func(l *loader) {
-		one(l, userSource, func(q *query) {
+		one(l, len(ids), userSource, func(q *query) {
 			q.ids("u.id", ids)
 			q.liveUser("u", false)
 		},

@@ -55,3 +55,18 @@ func (q *query) userFilter(f *UserFilter) {
 		q.and("u.name ILIKE ", pattern)
 	}
 }
+
+// The scans methods report filters that no index of every database answers: what
+// they leave out is passed over row by row.
+
+func (f *ChatMessageFilter) scans() bool {
+	return len(f.UserIDs) > 1 || f.SessionID != nil || f.Role != nil || f.Range != nil || f.Search != nil
+}
+
+func (f *FeedbackFilter) scans() bool {
+	return len(f.UserIDs) > 1 || f.MessageIDs != nil || f.Rating != nil || f.Range != nil
+}
+
+func (f *TrackLikeFilter) scans() bool {
+	return len(f.UserIDs) > 1 || f.TrackIDs != nil || f.Range != nil
+}

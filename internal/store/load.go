@@ -43,7 +43,8 @@ func (s *Store) load(ctx context.Context, l *loader) error {
 }
 
 // add queues one page of rows of type T for every parent, or for the root.
-func add[T any](l *loader, src source, ps *parents, w *PageWant, scope func(*query),
+// filtered lists may pass over any number of rows to find theirs.
+func add[T any](l *loader, src source, ps *parents, w *PageWant, filtered bool, scope func(*query),
 	columns func(*query), read func(*record, *T), done func([]Connection[T])) {
 	q := newQuery(l.viewer)
 	scope(q)
@@ -54,7 +55,7 @@ func add[T any](l *loader, src source, ps *parents, w *PageWant, scope func(*que
 		}
 		return
 	}
-	l.level = append(l.level, statement{sql: text, args: q.args, read: func(rows pgx.Rows) error {
+	l.level = append(l.level, statement{rows: w.bound(ps, filtered), sql: text, args: q.args, read: func(rows pgx.Rows) error {
 		connections, err := readList(rows, ps, w, read)
 		if err == nil {
 			done(connections)
@@ -73,7 +74,7 @@ func (l *loader) chatMessages(list *ChatMessageList, ps *parents, done func([]Co
 		}
 		q.chatMessageFilter(&list.Filter)
 	}
-	add(l, chatMessageSource, ps, &list.PageWant, scope,
+	add(l, chatMessageSource, ps, &list.PageWant, list.Filter.scans(), scope,
 		func(q *query) { q.selectChatMessage("m", &list.Want) },
 		func(r *record, m *ChatMessage) { r.chatMessage(&list.Want, m) },
 		func(cs []Connection[ChatMessage]) {
@@ -98,7 +99,7 @@ func (l *loader) feedback(list *FeedbackList, ps *parents, ofMessages bool, done
 		q.ratedMessage("f", &list.Want)
 		q.feedbackFilter(&list.Filter)
 	}
-	add(l, feedbackSource, ps, &list.PageWant, scope,
+	add(l, feedbackSource, ps, &list.PageWant, list.Filter.scans(), scope,
 		func(q *query) { q.selectFeedback("f", &list.Want) },
 		func(r *record, f *Feedback) { r.feedback(&list.Want, f) },
 		func(cs []Connection[Feedback]) {
@@ -117,7 +118,7 @@ func (l *loader) trackLikes(list *TrackLikeList, ps *parents, done func([]Connec
 		}
 		q.trackLikeFilter(&list.Filter)
 	}
-	add(l, trackLikeSource, ps, &list.PageWant, scope,
+	add(l, trackLikeSource, ps, &list.PageWant, list.Filter.scans(), scope,
 		func(q *query) { q.selectTrackLike("l", &list.Want) },
 		func(r *record, t *TrackLike) { r.trackLike(&list.Want, t) },
 		func(cs []Connection[TrackLike]) {
@@ -131,7 +132,7 @@ func (l *loader) users(list *UserList, done func([]Connection[User])) {
 		q.liveUser("u", list.Filter.IncludeDeleted != nil && *list.Filter.IncludeDeleted)
 		q.userFilter(&list.Filter)
 	}
-	add(l, userSource, nil, &list.PageWant, scope,
+	add(l, userSource, nil, &list.PageWant, true, scope, // Neon's table has no index for it
 		func(q *query) { q.selectListedUser(&list.Want) },
 		func(r *record, u *User) { r.listedUser(&list.Want, u) },
 		func(cs []Connection[User]) {

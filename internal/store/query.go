@@ -251,6 +251,17 @@ func limit(w *PageWant) int {
 	return w.Window.Size
 }
 
+// bound is how many rows of a list are read at most, 0 where nobody can say.
+func (w *PageWant) bound(ps *parents, filtered bool) int {
+	switch {
+	case filtered || w.TotalCount:
+		return 0
+	case ps == nil:
+		return limit(w)
+	}
+	return ps.n * limit(w)
+}
+
 func both(where, condition string) string {
 	if where == "" {
 		return " WHERE " + condition

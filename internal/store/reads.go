@@ -142,7 +142,7 @@ func (l *loader) usersByID(ids []string, w *UserWant, found func(*User)) {
 			r.numbers(w, u)
 		}
 	}
-	one(l, userSource, scope, columns, read, func(u *User) {
+	one(l, len(ids), userSource, scope, columns, read, func(u *User) {
 		byID[u.ID] = u
 		found(u)
 	}, func([]*User) {})
@@ -167,7 +167,7 @@ func (l *loader) chatMessagesByID(ids []UUID, w *ChatMessageWant, found func(*Ch
 		q.keys("m.id", ids)
 		q.own("m")
 	}
-	one(l, chatMessageSource, scope, func(q *query) { q.selectChatMessage("m", w) },
+	one(l, len(ids), chatMessageSource, scope, func(q *query) { q.selectChatMessage("m", w) },
 		func(r *record, m *ChatMessage) { r.chatMessage(w, m) }, found,
 		func(ms []*ChatMessage) { l.belowChatMessages(w, ms) })
 }
@@ -178,7 +178,7 @@ func (l *loader) feedbackByID(ids []UUID, w *FeedbackWant, found func(*Feedback)
 		q.ratingByID("f")
 		q.ratedMessage("f", w)
 	}
-	one(l, feedbackSource, scope, func(q *query) { q.selectFeedback("f", w) },
+	one(l, len(ids), feedbackSource, scope, func(q *query) { q.selectFeedback("f", w) },
 		func(r *record, f *Feedback) { r.feedback(w, f) }, found,
 		func(fs []*Feedback) { l.belowFeedback(w, fs) })
 }
@@ -188,7 +188,7 @@ func (l *loader) trackLikesByID(ids []UUID, w *TrackLikeWant, found func(*TrackL
 		q.keys("l.id", ids)
 		q.own("l")
 	}
-	one(l, trackLikeSource, scope, func(q *query) { q.selectTrackLike("l", w) },
+	one(l, len(ids), trackLikeSource, scope, func(q *query) { q.selectTrackLike("l", w) },
 		func(r *record, t *TrackLike) { r.trackLike(w, t) }, found,
 		func(ts []*TrackLike) { l.belowTrackLikes(w, ts) })
 }
@@ -202,14 +202,14 @@ func (q *query) keys(column string, ids []UUID) {
 	q.and(column, " = ANY(", q.arg(ids), "::uuid[])")
 }
 
-// one queues a read by key: behind the caller's gate, without order or limit.
-func one[T any](l *loader, src source, scope, columns func(*query), read func(*record, *T), found func(*T), below func([]*T)) {
+// one queues a read by n keys at most: behind the caller's gate, without order or limit.
+func one[T any](l *loader, n int, src source, scope, columns func(*query), read func(*record, *T), found func(*T), below func([]*T)) {
 	q := newQuery(l.viewer)
 	scope(q)
 	columns(q)
 	text := "SELECT p.gone, r.* FROM (SELECT " + q.gate() + " AS gone) p LEFT JOIN LATERAL (SELECT " + q.columns.String() +
 		" FROM " + src.from + q.joins.String() + q.conditions() + ") r ON NOT p.gone"
-	l.level = append(l.level, statement{brief: true, sql: text, args: q.args, read: func(rows pgx.Rows) error {
+	l.level = append(l.level, statement{rows: n, sql: text, args: q.args, read: func(rows pgx.Rows) error {
 		var all []*T
 		var r record
 		for rows.Next() {

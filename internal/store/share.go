@@ -11,9 +11,9 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Under load most of what a read by key costs is its round trip: two system
-// calls here, a wake-up and two more there. Reads by key that are ready at the
-// same moment therefore share one (docs/adr/0013).
+// Under load most of what a small read costs is its round trip: two system calls
+// here, a wake-up and two more there. Small reads that are ready at the same
+// moment therefore share one (docs/adr/0013).
 //
 // The moment is a turn of Go's scheduler: the first read yields once, and
 // whatever other requests have ready when it runs again goes with it. Where
@@ -23,6 +23,7 @@ import (
 // turn is one request's part of a trip.
 type turn struct {
 	stmts    []statement
+	rows     int   // what they read at most
 	answered bool  // its statements ran, or never will
 	err      error // why not all of them gave rows
 }
@@ -30,6 +31,7 @@ type turn struct {
 // trip is a round trip that several requests share. Who came first leads.
 type trip struct {
 	turns []*turn
+	rows  int
 	over  chan struct{} // closed when every turn that was answered is
 }
 
@@ -40,29 +42,29 @@ type trips struct {
 }
 
 const (
-	// maxTurns bounds what one server process does in a row, where it might have
-	// been done by several at a time.
-	maxTurns = 16
+	// maxTurns and maxTripRows bound what one server process does in a row, where
+	// it might have been done by several at a time: a millisecond or two.
+	maxTurns    = 16
+	maxTripRows = 1000
 	// tripTimeout ends a trip that something holds up; who was on it goes on alone,
 	// until its own deadline.
 	tripTimeout = acquireTimeout + 500*time.Millisecond
 )
 
-// join takes a turn in the next trip, and reports whether to lead it.
+// join takes a turn in the next trip, or leads a new one where there is no room.
 func (m *trips) join(t *turn) (tr *trip, leads bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.next == nil {
-		m.next = &trip{turns: []*turn{t}}
+	tr = m.next
+	if tr == nil || len(tr.turns) == maxTurns || tr.rows+t.rows > maxTripRows {
+		m.next = &trip{turns: []*turn{t}, rows: t.rows}
 		return m.next, true
 	}
-	tr = m.next
 	if tr.over == nil {
 		tr.over = make(chan struct{})
 	}
-	if tr.turns = append(tr.turns, t); len(tr.turns) == maxTurns {
-		m.next = nil
-	}
+	tr.turns = append(tr.turns, t)
+	tr.rows += t.rows
 	return tr, false
 }
 
@@ -78,11 +80,10 @@ func (m *trips) depart(tr *trip) {
 // share runs reads together with those of other requests that are ready now. It
 // reports false when they have to be run alone: nobody else was there, or the
 // trip did not get as far as them.
-func (s *Store) share(ctx context.Context, stmts []statement) (answered bool, err error) {
+func (s *Store) share(ctx context.Context, t *turn) (answered bool, err error) {
 	if trace.SpanContextFromContext(ctx).IsSampled() {
 		return false, nil // a trace shows its own statements, and no one else's
 	}
-	t := &turn{stmts: stmts}
 	tr, leads := s.trips.join(t)
 	if !leads {
 		<-tr.over

@@ -156,7 +156,11 @@ func (l *loader) stats(w *StatsWant, users []string, done func([]UserStats)) {
 		q.selectUser("u", w.User)
 	}
 	text := "SELECT " + q.columns.String() + " FROM " + outer + n.joins
-	l.level = append(l.level, statement{brief: w.Range == nil && len(users) == 1, sql: text, args: q.args, read: func(rows pgx.Rows) error {
+	rows := len(users)
+	if w.Range != nil {
+		rows = 0 // as many as they did in it
+	}
+	l.level = append(l.level, statement{rows: rows, sql: text, args: q.args, read: func(rows pgx.Rows) error {
 		stats := make([]UserStats, len(users))
 		for i := range stats {
 			stats[i].User = &User{ID: users[i]}

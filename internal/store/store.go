@@ -65,8 +65,9 @@ type statement struct {
 	sql  string
 	args []any
 	read func(rows pgx.Rows) error
-	// brief is a read by key: it may share a round trip with other requests' (share.go).
-	brief bool
+	// rows is how many rows an index leads it to at most, 0 where nobody can say.
+	// With a bound it may share a round trip with other requests' (share.go).
+	rows int
 }
 
 // run sends the statements in one round trip and hands each its rows. Reads
@@ -78,8 +79,8 @@ func (s *Store) run(ctx context.Context, again func(), stmts ...statement) error
 }
 
 func (s *Store) runOn(ctx context.Context, pool *pgxpool.Pool, again func(), stmts []statement) error {
-	if pool == s.pool && again != nil && brief(stmts) {
-		if answered, err := s.share(ctx, stmts); answered {
+	if rows := bound(stmts); pool == s.pool && again != nil && rows > 0 {
+		if answered, err := s.share(ctx, &turn{stmts: stmts, rows: rows}); answered {
 			return explain(ctx, err)
 		}
 		again()
@@ -95,13 +96,15 @@ func (s *Store) runOn(ctx context.Context, pool *pgxpool.Pool, again func(), stm
 	return explain(ctx, err)
 }
 
-func brief(stmts []statement) bool {
+// bound is how many rows all statements read at most, 0 where nobody can say.
+func bound(stmts []statement) (rows int) {
 	for i := range stmts {
-		if !stmts[i].brief {
-			return false
+		if stmts[i].rows == 0 {
+			return 0
 		}
+		rows += stmts[i].rows
 	}
-	return true
+	return rows
 }
 
 // renew throws a pool's connections away, once a second at most, so that a

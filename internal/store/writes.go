@@ -101,7 +101,7 @@ func (s *Store) sentBefore(ctx context.Context, v viewer.Viewer, id UUID, conten
 		q.keys("m.id", []UUID{id})
 		q.and("m.clerk_id = ", q.me(), " AND m.content = ", q.arg(content))
 	}
-	one(l, chatMessageSource, scope, func(q *query) { q.selectChatMessage("m", w) },
+	one(l, 1, chatMessageSource, scope, func(q *query) { q.selectChatMessage("m", w) },
 		func(r *record, m *ChatMessage) { r.chatMessage(w, m) },
 		func(m *ChatMessage) { found = m }, func([]*ChatMessage) {})
 	if err := s.load(ctx, l); err != nil {
@@ -228,7 +228,7 @@ func (s *Store) likedBefore(ctx context.Context, v viewer.Viewer, track string, 
 	var found *TrackLike
 	l := &loader{viewer: v}
 	scope := func(q *query) { q.and("l.clerk_id = ", q.me(), " AND l.track_id = ", q.arg(track)) }
-	one(l, trackLikeSource, scope, func(q *query) { q.selectTrackLike("l", w) },
+	one(l, 1, trackLikeSource, scope, func(q *query) { q.selectTrackLike("l", w) },
 		func(r *record, t *TrackLike) { r.trackLike(w, t) },
 		func(t *TrackLike) { found = t }, func([]*TrackLike) {})
 	if err := s.load(ctx, l); err != nil {
