@@ -14,7 +14,7 @@ import (
 
 // execution is one query or mutation. gqlgen's executor would do the same for
 // some fifty allocations a root field; what it would answer, this answers, to
-// the byte (TestEncoderWritesWhatGqlgenWrites, FuzzEncoder).
+// the byte (TestEncoderWritesWhatGqlgenWrites, FuzzOperations).
 type execution struct {
 	resolver  *Resolver
 	operation *graphql.OperationContext
