@@ -4,6 +4,9 @@ import (
 	"context"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/ai-dj/segue/internal/page"
 	"github.com/ai-dj/segue/internal/store"
 	"github.com/ai-dj/segue/internal/testdb"
@@ -11,7 +14,8 @@ import (
 )
 
 // TestReplicaAnswersAnalytics stands a database with other people in for a
-// replica that lags: the leaderboard's length tells which one was asked.
+// replica that lags: the leaderboard's length tells which one was asked. A real
+// one is in test/faults.
 func TestReplicaAnswersAnalytics(t *testing.T) {
 	t.Parallel()
 	primary, replica := testdb.Pool(t, testdb.Plain), testdb.Pool(t, testdb.Plain)
@@ -46,5 +50,53 @@ func TestReplicaAnswersAnalytics(t *testing.T) {
 	replica.Close()
 	if n := count(key); n != 3 {
 		t.Errorf("without the replica the primary answers: %d", n)
+	}
+}
+
+func openPool(t *testing.T, url string, conns int) *pgxpool.Pool {
+	t.Helper()
+	pool, err := store.OpenPool(url, conns, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return pool
+}
+
+// After a failover all of the primary's connections must go, also where the
+// replica's just went.
+func TestReplicaAway_primaryFailsOver(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	url := testdb.New(t, testdb.Plain)
+	admin := testdb.Connect(t, url)
+	testdb.AddUser(t, admin, "user_a", "A", "")
+	database := "alter database " + pgx.Identifier{admin.Config().ConnConfig.Database}.Sanitize()
+	const conns = 4
+	primary := openPool(t, url, conns)
+	if _, err := admin.Exec(ctx, database+" set default_transaction_read_only = on"); err != nil {
+		t.Fatal(err)
+	}
+	var old []*pgxpool.Conn
+	for range conns {
+		c, err := primary.Acquire(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		old = append(old, c)
+	}
+	if _, err := admin.Exec(ctx, database+" reset default_transaction_read_only"); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range old {
+		c.Release()
+	}
+
+	s := store.New(store.Config{Pool: primary, Replica: openPool(t, "postgres://nobody@127.0.0.1:1/none?sslmode=disable", 1)})
+	if _, err := s.TopTracks(ctx, viewer.Key("k"), nil, 10); err != nil {
+		t.Errorf("without the replica: %v", err)
+	}
+	if _, err := s.LikeTrack(ctx, viewer.User("user_a", "sess_1", false), store.NewTrackLike{TrackID: "t"}, &store.TrackLikeWant{}); err != nil {
+		t.Errorf("without the old primary: %v", err)
 	}
 }
