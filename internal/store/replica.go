@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -19,16 +21,23 @@ import (
 const (
 	writerAge  = time.Hour
 	maxWriters = 100_000
+	// tellEvery is how often the log is told of failed reads, at most.
+	tellEvery = time.Minute
 )
 
 // replica is a server that follows the primary.
 type replica struct {
 	database
 	writers *otter.Cache[string, struct{}] // who wrote lately, by id
+	logger  *slog.Logger
+	told    atomic.Int64 // when the log was, UnixNano
 }
 
-func newReplica(pool *pgxpool.Pool) *replica {
-	return &replica{database: database{pool: pool}, writers: otter.Must(&otter.Options[string, struct{}]{
+func newReplica(pool *pgxpool.Pool, logger *slog.Logger) *replica {
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
+	return &replica{database: database{pool: pool}, logger: logger, writers: otter.Must(&otter.Options[string, struct{}]{
 		MaximumSize:      maxWriters,
 		ExpiryCalculator: otter.ExpiryWriting[string, struct{}](writerAge),
 	})}
@@ -49,7 +58,7 @@ func (s *Store) analyse(ctx context.Context, v viewer.Viewer, root func(*loader)
 	l := &loader{viewer: v, from: &s.replica.database}
 	root(l)
 	err := s.load(ctx, l)
-	if err != nil && fault.CodeOf(err) == fault.Unavailable && ctx.Err() == nil {
+	if s.replica.failed(ctx, err) {
 		return s.read(ctx, v, root)
 	}
 	return err
@@ -62,4 +71,22 @@ func (r *replica) answers(v viewer.Viewer) bool {
 	}
 	_, wrote := r.writers.GetIfPresent(v.UserID())
 	return !wrote
+}
+
+// failed reports errors that the primary need not have: a replica that is away,
+// one whose replay cancelled the query, and, internal errors elsewhere, one that
+// is behind with migrations, roles and grants too. A time-out is none: what takes
+// too long here would take as long there.
+func (r *replica) failed(ctx context.Context, err error) bool {
+	if err == nil || ctx.Err() != nil {
+		return false
+	}
+	if code := fault.CodeOf(err); code != fault.Unavailable && code != fault.Internal {
+		return false
+	}
+	last, now := r.told.Load(), time.Now().UnixNano()
+	if now-last > int64(tellEvery) && r.told.CompareAndSwap(last, now) {
+		r.logger.WarnContext(ctx, "the replica does not answer, the primary is read", "cause", err)
+	}
+	return true
 }

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -98,5 +99,34 @@ func TestReplicaAway_primaryFailsOver(t *testing.T) {
 	}
 	if _, err := s.LikeTrack(ctx, viewer.User("user_a", "sess_1", false), store.NewTrackLike{TrackID: "t"}, &store.TrackLikeWant{}); err != nil {
 		t.Errorf("without the old primary: %v", err)
+	}
+}
+
+// The replica stands for one that breaks off in the middle of its answer. What
+// it said until then is not part of the primary's.
+func TestReplicaBreaksOff_activity(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	primary, replica := testdb.Pool(t, testdb.Plain), testdb.Pool(t, testdb.Plain)
+	testdb.AddUser(t, replica, "user_a", "A", "")
+	testdb.AddUser(t, replica, "user_b", "B", "")
+	if _, err := replica.Exec(ctx, strings.Join([]string{
+		"alter table segue.activity_hourly alter likes type bigint",
+		"insert into segue.activity_hourly select 'user_a', h, 0, 1, 0, 0 from generate_series(timestamptz '2026-03-01Z', '2026-03-02Z', '1 h') h",
+		// Both together are more than a bigint holds.
+		"update segue.activity_hourly set likes = 9e18 where hour = '2026-03-01T12:00:00Z'",
+		"insert into segue.activity_hourly values ('user_b', '2026-03-01T12:00:00Z', 0, 9e18, 0, 0)",
+	}, ";")); err != nil {
+		t.Fatal(err)
+	}
+	points, err := store.New(store.Config{Pool: primary, Replica: replica}).Activity(ctx, viewer.Key("k"),
+		store.ActivityQuery{Range: store.TimeRange{From: when("2026-03-01T00:00:00Z"), To: when("2026-03-02T00:00:00Z")}, Bucket: store.Hour, TimeZone: "UTC"})
+	if err != nil || len(points) != 24 {
+		t.Fatalf("%d points, %v", len(points), err)
+	}
+	for _, p := range points {
+		if p.Likes != 0 || p.ActiveUsers != 0 {
+			t.Errorf("%+v", p)
+		}
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync/atomic"
 	"time"
 
@@ -45,13 +46,15 @@ type Config struct {
 	Pool *pgxpool.Pool
 	// Replica, where set, answers the analytics reads of callers who have not just written.
 	Replica *pgxpool.Pool
+	// Logger is told, now and then, of reads that the replica failed to answer; nil: nobody is.
+	Logger *slog.Logger
 }
 
 // New returns a Store on cfg's pools.
 func New(cfg Config) *Store {
 	s := &Store{primary: database{pool: cfg.Pool}}
 	if cfg.Replica != nil {
-		s.replica = newReplica(cfg.Replica)
+		s.replica = newReplica(cfg.Replica, cfg.Logger)
 	}
 	return s
 }
