@@ -3,6 +3,7 @@ package testdb
 import (
 	"context"
 	"os"
+	"path/filepath"
 	"syscall"
 	"testing"
 
@@ -83,6 +84,16 @@ func (p *PrivateServer) Signal(sig os.Signal) {
 	if err := p.pg.Signal(sig); err != nil {
 		p.t.Fatalf("testdb: signal: %v", err)
 	}
+}
+
+// Log is what the server said since it was last started.
+func (p *PrivateServer) Log() string {
+	p.t.Helper()
+	text, err := os.ReadFile(filepath.Join(p.dir, "postgres.log"))
+	if err != nil {
+		p.t.Fatalf("testdb: %v", err)
+	}
+	return string(text)
 }
 
 func (p *PrivateServer) start(port int) {
