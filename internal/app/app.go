@@ -218,7 +218,7 @@ func (a *App) graphQL(draining <-chan struct{}) (*gqlhttp.Handler, error) {
 		return nil, err
 	}
 	resolver := &graph.Resolver{
-		Store: store.New(store.Config{Pool: a.pool, Replica: a.replica}), Provision: a.users.Provision, Live: a.hub,
+		Store: store.New(store.Config{Pool: a.pool, Replica: a.replica, Logger: a.logger}), Provision: a.users.Provision, Live: a.hub,
 	}
 	return gqlhttp.New(gqlhttp.Config{
 		Schema: graph.NewSchema(resolver), Present: graph.Presenter(a.logger),

@@ -48,6 +48,8 @@ type Config struct {
 	// chosen to trip code that leans on the server's, and Dir is removed when
 	// this process ends without having called Stop.
 	Disposable bool
+	// Settings are more of the server's settings, name=value. They come last, so they count.
+	Settings []string
 	// Progress is told each step that may take a while; nil is fine.
 	Progress func(step string)
 }
@@ -178,7 +180,7 @@ func (s *Server) launch(ctx context.Context, bin string, who account, cfg Config
 			return err
 		}
 		cfg.Progress(fmt.Sprintf("starting PostgreSQL %d on 127.0.0.1:%d", version(bin), s.port))
-		if err = s.spawn(bin, who, cfg.Disposable); err != nil {
+		if err = s.spawn(bin, who, cfg); err != nil {
 			return err
 		}
 		if err = s.ready(ctx); err == nil {
@@ -198,14 +200,14 @@ func (s *Server) launch(ctx context.Context, bin string, who account, cfg Config
 	}
 }
 
-func (s *Server) spawn(bin string, who account, disposable bool) error {
+func (s *Server) spawn(bin string, who account, cfg Config) error {
 	log, err := os.Create(filepath.Join(s.dir, "postgres.log"))
 	if err != nil {
 		return err
 	}
 	defer log.Close()
 	// Not bound to a context: the server ends by Stop, not by a kill.
-	s.cmd = who.command(context.Background(), filepath.Join(bin, "postgres"), s.arguments(disposable)...)
+	s.cmd = who.command(context.Background(), filepath.Join(bin, "postgres"), s.arguments(cfg)...)
 	s.cmd.Stderr = log
 	if err := s.cmd.Start(); err != nil {
 		return fmt.Errorf("start PostgreSQL: %w", err)
@@ -216,7 +218,7 @@ func (s *Server) spawn(bin string, who account, disposable bool) error {
 		close(s.done)
 	}()
 	removed := ""
-	if disposable {
+	if cfg.Disposable {
 		removed = s.dir
 	}
 	if s.watcher, err = watch(s.cmd.Process.Pid, removed); err != nil {
@@ -225,17 +227,17 @@ func (s *Server) spawn(bin string, who account, disposable bool) error {
 	return err
 }
 
-func (s *Server) arguments(disposable bool) []string {
+func (s *Server) arguments(cfg Config) []string {
 	settings := []string{"listen_addresses=127.0.0.1", "port=" + strconv.Itoa(s.port), "unix_socket_directories=",
 		"lc_messages=C", "shared_preload_libraries=", "jit=off", "max_connections=100"}
-	if disposable {
+	if cfg.Disposable {
 		settings = append(settings, "fsync=off", "synchronous_commit=off", "full_page_writes=off",
 			"wal_level=minimal", "max_wal_senders=0", "max_connections=400",
 			// Far from UTC and not by whole hours: code that means UTC has to say so.
 			"timezone=Asia/Kathmandu")
 	}
 	args := []string{"-D", s.data()}
-	for _, setting := range settings {
+	for _, setting := range append(settings, cfg.Settings...) { // the last one counts
 		args = append(args, "-c", setting)
 	}
 	return args

@@ -15,7 +15,7 @@ type Trip struct {
 
 // OpenTrip leads the next trip of s.
 func OpenTrip(s *Store) *Trip {
-	tr, leads := s.trips.join(&turn{})
+	tr, leads := s.primary.trips.join(&turn{})
 	if !leads {
 		panic("somebody else leads")
 	}
@@ -25,9 +25,9 @@ func OpenTrip(s *Store) *Trip {
 // Wait returns when n requests have joined.
 func (t *Trip) Wait(n int) {
 	for joined := -1; joined < n; {
-		t.store.trips.mu.Lock()
+		t.store.primary.trips.mu.Lock()
 		joined = len(t.trip.turns) - 1
-		t.store.trips.mu.Unlock()
+		t.store.primary.trips.mu.Unlock()
 	}
 }
 
@@ -43,8 +43,8 @@ func (t *Trip) Fail() {
 
 // Travel runs the trip and returns how many of its turns were answered.
 func (t *Trip) Travel() (answered int) {
-	t.store.trips.depart(t.trip)
-	t.store.travel(context.Background(), t.trip.turns)
+	t.store.primary.trips.depart(t.trip)
+	t.store.primary.travel(context.Background(), t.trip.turns)
 	for _, turn := range t.trip.turns[1:] {
 		if turn.answered {
 			answered++
@@ -55,7 +55,7 @@ func (t *Trip) Travel() (answered int) {
 
 // Close lets everybody go.
 func (t *Trip) Close() {
-	t.store.trips.depart(t.trip)
+	t.store.primary.trips.depart(t.trip)
 	close(t.trip.over)
 }
 

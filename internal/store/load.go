@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/ai-dj/segue/internal/page"
 	"github.com/ai-dj/segue/internal/viewer"
@@ -20,22 +19,22 @@ const (
 // loader reads what hangs below rows, one level of lists a round trip.
 type loader struct {
 	viewer viewer.Viewer
-	pool   *pgxpool.Pool // nil: the primary's
-	level  []statement   // of the level being collected
-	err    error         // a want that cannot be asked for
+	from   *database   // nil: the primary
+	level  []statement // of the level being collected
+	err    error       // a want that cannot be asked for
 }
 
 // load runs the root statements and then, level by level, everything below
 // them: reading a statement's rows queues the statements of the next level.
 func (s *Store) load(ctx context.Context, l *loader) error {
-	pool := l.pool
-	if pool == nil {
-		pool = s.pool
+	from := l.from
+	if from == nil {
+		from = &s.primary
 	}
 	for l.err == nil && len(l.level) > 0 {
 		stmts := l.level
 		l.level = nil
-		if err := s.runOn(ctx, pool, func() { l.level = nil }, stmts); err != nil {
+		if err := from.run(ctx, func() { l.level = nil }, stmts); err != nil {
 			return err
 		}
 	}

@@ -80,31 +80,31 @@ func (m *trips) depart(tr *trip) {
 // share runs reads together with those of other requests that are ready now. It
 // reports false when they have to be run alone: nobody else was there, or the
 // trip did not get as far as them.
-func (s *Store) share(ctx context.Context, t *turn) (answered bool, err error) {
+func (d *database) share(ctx context.Context, t *turn) (answered bool, err error) {
 	if trace.SpanContextFromContext(ctx).IsSampled() {
 		return false, nil // a trace shows its own statements, and no one else's
 	}
-	tr, leads := s.trips.join(t)
+	tr, leads := d.trips.join(t)
 	if !leads {
 		<-tr.over
 		return t.answered, t.err
 	}
 	runtime.Gosched()
-	s.trips.depart(tr)
+	d.trips.depart(tr)
 	if len(tr.turns) == 1 {
 		return false, nil
 	}
 	defer close(tr.over) // also if reading a row panics: the others are not answered then
-	s.travel(ctx, tr.turns)
+	d.travel(ctx, tr.turns)
 	return t.answered, t.err
 }
 
 // travel sends all turns' statements as one pipeline and hands each its rows. It
 // outlives the leader's own request, which may be cancelled while others wait.
-func (s *Store) travel(ctx context.Context, turns []*turn) {
+func (d *database) travel(ctx context.Context, turns []*turn) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tripTimeout)
 	defer cancel()
-	conn, err := acquire(ctx, s.pool)
+	conn, err := acquire(ctx, d.pool)
 	if errors.Is(err, errNoConnection) { // they all waited their share
 		for _, t := range turns {
 			t.answered, t.err = true, err

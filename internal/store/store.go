@@ -17,12 +17,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/maypok86/otter/v2"
 
 	"github.com/ai-dj/segue/internal/fault"
 )
@@ -30,11 +30,15 @@ import (
 // Store answers reads and makes writes for viewers. Make one with New; it is
 // safe for concurrent use and owns nothing but the use of its pools.
 type Store struct {
+	primary database
+	replica *replica // nil: none
+}
+
+// database is a server's pool.
+type database struct {
 	pool    *pgxpool.Pool
-	replica *pgxpool.Pool
-	writers *otter.Cache[string, struct{}] // who wrote lately, by id; nil without a replica
 	trips   trips
-	renewed atomic.Int64 // when the pool's connections were last thrown away, UnixNano
+	renewed atomic.Int64 // when its connections were last thrown away, UnixNano
 }
 
 // Config is what a Store works on.
@@ -43,13 +47,15 @@ type Config struct {
 	Pool *pgxpool.Pool
 	// Replica, where set, answers the analytics reads of callers who have not just written.
 	Replica *pgxpool.Pool
+	// Logger is told, now and then, of reads that the replica failed to answer; nil: nobody is.
+	Logger *slog.Logger
 }
 
 // New returns a Store on cfg's pools.
 func New(cfg Config) *Store {
-	s := &Store{pool: cfg.Pool, replica: cfg.Replica}
-	if s.replica != nil {
-		s.writers = newWriters()
+	s := &Store{primary: database{pool: cfg.Pool}}
+	if cfg.Replica != nil {
+		s.replica = newReplica(cfg.Replica, cfg.Logger)
 	}
 	return s
 }
@@ -75,23 +81,23 @@ type statement struct {
 // one, after again has undone what their readers did; writes, whose again is
 // nil, only where PostgreSQL certainly did not do them.
 func (s *Store) run(ctx context.Context, again func(), stmts ...statement) error {
-	return s.runOn(ctx, s.pool, again, stmts)
+	return s.primary.run(ctx, again, stmts)
 }
 
-func (s *Store) runOn(ctx context.Context, pool *pgxpool.Pool, again func(), stmts []statement) error {
-	if rows := bound(stmts); pool == s.pool && again != nil && rows > 0 {
-		if answered, err := s.share(ctx, &turn{stmts: stmts, rows: rows}); answered {
+func (d *database) run(ctx context.Context, again func(), stmts []statement) error {
+	if rows := bound(stmts); again != nil && rows > 0 {
+		if answered, err := d.share(ctx, &turn{stmts: stmts, rows: rows}); answered {
 			return explain(ctx, err)
 		}
 		again()
 	}
-	err := s.attempt(ctx, pool, stmts)
+	err := d.attempt(ctx, stmts)
 	if err != nil && ctx.Err() == nil && mayRetry(err, again == nil) {
-		s.renew(pool)
+		d.renew()
 		if again != nil {
 			again()
 		}
-		err = s.attempt(ctx, pool, stmts)
+		err = d.attempt(ctx, stmts)
 	}
 	return explain(ctx, err)
 }
@@ -107,19 +113,19 @@ func bound(stmts []statement) (rows int) {
 	return rows
 }
 
-// renew throws a pool's connections away, once a second at most, so that a
+// renew throws the pool's connections away, once a second at most, so that a
 // second try goes out on a new one. Where one broke the others mostly have too;
 // and after a failover they still lead to the old server, which goes on reading
 // and would refuse every write until they expire.
-func (s *Store) renew(pool *pgxpool.Pool) {
-	last, now := s.renewed.Load(), time.Now().UnixNano()
-	if now-last > int64(time.Second) && s.renewed.CompareAndSwap(last, now) {
-		pool.Reset()
+func (d *database) renew() {
+	last, now := d.renewed.Load(), time.Now().UnixNano()
+	if now-last > int64(time.Second) && d.renewed.CompareAndSwap(last, now) {
+		d.pool.Reset()
 	}
 }
 
-func (s *Store) attempt(ctx context.Context, pool *pgxpool.Pool, stmts []statement) error {
-	conn, err := acquire(ctx, pool)
+func (d *database) attempt(ctx context.Context, stmts []statement) error {
+	conn, err := acquire(ctx, d.pool)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package testdb
 import (
 	"context"
 	"os"
+	"path/filepath"
 	"syscall"
 	"testing"
 
@@ -12,22 +13,32 @@ import (
 // PrivateServer is a PostgreSQL that belongs to one test, which may do to it
 // what it likes. It keeps its port and data over a Stop or Kill and a Start.
 type PrivateServer struct {
-	t   testing.TB
-	dir string
-	pg  *pglocal.Server
+	t        testing.TB
+	dir      string
+	settings []string
+	pg       *pglocal.Server
 
 	databases *server
 }
 
 // Server starts a server for this test alone. It costs a second: tests that
-// only need a database use New.
-func Server(t testing.TB) *PrivateServer {
+// only need a database use New. Settings of its own are name=value.
+func Server(t testing.TB, settings ...string) *PrivateServer {
+	t.Helper()
+	p := private(t, settings)
+	p.start(0)
+	p.databases = newServer(p.pg.URL("postgres"))
+	return p
+}
+
+// private is a server that has not started and has no data.
+func private(t testing.TB, settings []string) *PrivateServer {
 	t.Helper()
 	dir, err := tempDir()
 	if err != nil {
 		t.Fatalf("testdb: %v", err)
 	}
-	p := &PrivateServer{t: t, dir: dir}
+	p := &PrivateServer{t: t, dir: dir, settings: settings}
 	t.Cleanup(func() {
 		if p.pg != nil {
 			p.Stop()
@@ -36,8 +47,6 @@ func Server(t testing.TB) *PrivateServer {
 			t.Errorf("testdb: %v", err)
 		}
 	})
-	p.start(0)
-	p.databases = newServer(p.pg.URL("postgres"))
 	return p
 }
 
@@ -77,9 +86,19 @@ func (p *PrivateServer) Signal(sig os.Signal) {
 	}
 }
 
+// Log is what the server said since it was last started.
+func (p *PrivateServer) Log() string {
+	p.t.Helper()
+	text, err := os.ReadFile(filepath.Join(p.dir, "postgres.log"))
+	if err != nil {
+		p.t.Fatalf("testdb: %v", err)
+	}
+	return string(text)
+}
+
 func (p *PrivateServer) start(port int) {
 	p.t.Helper()
-	pg, err := pglocal.Start(context.Background(), pglocal.Config{Dir: p.dir, Port: port, Disposable: true})
+	pg, err := pglocal.Start(context.Background(), pglocal.Config{Dir: p.dir, Port: port, Disposable: true, Settings: p.settings})
 	if err != nil {
 		p.t.Fatalf("testdb: start PostgreSQL: %v", err)
 	}

@@ -34,22 +34,28 @@ func TestClerkAway(t *testing.T) {
 	}
 }
 
-// An API key is refused as bad only by a database that said so: while it is away
-// callers are told to come again.
-func TestAPIKey_databaseAway(t *testing.T) {
-	t.Parallel()
-	s := newStage(t)
+// newKey makes an API key.
+func newKey(t *testing.T, databaseURL string) string {
+	t.Helper()
 	path, err := binary()
 	if err != nil {
 		t.Fatal(err)
 	}
 	create := exec.Command(path, "key", "create", "--name", "grafana")
-	create.Env = append(os.Environ(), "DATABASE_URL="+s.url, "CLERK_JWT_KEY="+key().PEM())
+	create.Env = append(os.Environ(), "DATABASE_URL="+databaseURL, "CLERK_JWT_KEY="+key().PEM())
 	out, err := create.Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	apiKey := strings.TrimSpace(string(out))
+	return strings.TrimSpace(string(out))
+}
+
+// An API key is refused as bad only by a database that said so: while it is away
+// callers are told to come again.
+func TestAPIKey_databaseAway(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	apiKey := newKey(t, s.url)
 	read := func() answer { return ask(context.Background(), "http://"+s.addr, apiKey, readQuery, nil) }
 	need(t, "before", []answer{read()})
 	thaw := s.freeze(t)
