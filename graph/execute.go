@@ -32,7 +32,7 @@ func (r *Resolver) execute(ctx context.Context) graphql.ResponseHandler {
 	if operation.Operation.Operation == ast.Mutation {
 		x.object = "Mutation"
 	}
-	x.fields = graphql.CollectFields(operation, operation.Operation.SelectionSet, []string{x.object})
+	x.fields = collect(operation, operation.Operation.SelectionSet, []string{x.object})
 	x.trees = make([]tree, len(x.fields))
 	var e *encoder
 	return func(ctx context.Context) *graphql.Response {

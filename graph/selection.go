@@ -1,6 +1,8 @@
 package graph
 
 import (
+	"slices"
+
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 )
@@ -90,7 +92,20 @@ func (s *selection) field(alias string) *field {
 }
 
 // collect merges a selection set for an object of the given types, fragments
-// flattened, @skip and @include applied.
+// flattened, @skip and @include applied. Fields alone, each once and without
+// conditions, as most sets are, are what they are.
+func collect(operation *graphql.OperationContext, set ast.SelectionSet, types []string) []graphql.CollectedField {
+	fields := make([]graphql.CollectedField, 0, len(set))
+	for _, s := range set {
+		f, ok := s.(*ast.Field)
+		if !ok || len(f.Directives) > 0 || slices.ContainsFunc(fields, func(other graphql.CollectedField) bool { return other.Alias == f.Alias }) {
+			return graphql.CollectFields(operation, set, types)
+		}
+		fields = append(fields, graphql.CollectedField{Field: f, Selections: f.SelectionSet})
+	}
+	return fields
+}
+
 func (p *planner) collect(set ast.SelectionSet, types []string) []graphql.CollectedField {
-	return graphql.CollectFields(p.operation, set, types)
+	return collect(p.operation, set, types)
 }

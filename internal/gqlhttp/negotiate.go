@@ -19,12 +19,17 @@ type media struct {
 	legacy   bool // application/json, asked for by name: 200 also for a bad document
 }
 
-// contentType is the header's value.
-func (m media) contentType() string {
+var (
+	responseContent = []string{typeResponse + "; charset=utf-8"}
+	jsonContent     = []string{typeJSON + "; charset=utf-8"}
+)
+
+// contentType is the header's value, shared: nobody changes it in place.
+func (m media) contentType() []string {
 	if m.response {
-		return typeResponse + "; charset=utf-8"
+		return responseContent
 	}
-	return typeJSON + "; charset=utf-8"
+	return jsonContent
 }
 
 // accepted is what a caller takes.

@@ -114,12 +114,12 @@ func readAll(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error
 		w.Header().Set("Connection", "close")
 		return nil, &http.MaxBytesError{Limit: limit}
 	}
-	var buf bytes.Buffer
 	if r.ContentLength > 0 {
-		buf.Grow(int(r.ContentLength) + bytes.MinRead)
+		body := make([]byte, r.ContentLength)
+		_, err := io.ReadFull(r.Body, body)
+		return body, err
 	}
-	_, err := buf.ReadFrom(http.MaxBytesReader(w, r.Body, limit))
-	return buf.Bytes(), err
+	return io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 }
 
 // checkContentType takes JSON in UTF-8, uncompressed. Compressed bodies are not

@@ -82,6 +82,8 @@ var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 // maxPooled keeps one huge answer from holding its memory for ever.
 const maxPooled = 1 << 20
 
+var noStore = []string{"no-store"}
+
 // write sends resp in one piece, with its length.
 func write(w http.ResponseWriter, m media, status int, resp *graphql.Response) {
 	buf := buffers.Get().(*bytes.Buffer)
@@ -93,9 +95,9 @@ func write(w http.ResponseWriter, m media, status int, resp *graphql.Response) {
 	}()
 	encode(buf, resp)
 	header := w.Header()
-	header.Set("Content-Type", m.contentType())
-	header.Set("Content-Length", strconv.Itoa(buf.Len()))
-	header.Set("Cache-Control", "no-store")
+	header["Content-Type"] = m.contentType()
+	header["Content-Length"] = []string{strconv.Itoa(buf.Len())}
+	header["Cache-Control"] = noStore
 	if after := retryAfter(resp.Errors); after != "" && status != http.StatusOK {
 		header.Set("Retry-After", after)
 	}

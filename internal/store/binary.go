@@ -102,11 +102,16 @@ type slab[T any] struct {
 	size int
 }
 
-const maxSlab = 64
+// A single row takes one; a list soon takes chunks.
+const minSlab, maxSlab = 4, 64
 
 func (s *slab[T]) new() *T {
 	if len(s.free) == 0 {
-		s.size = min(max(2*s.size, 4), maxSlab)
+		if s.size == 0 {
+			s.size = 1
+		} else {
+			s.size = min(max(2*s.size, minSlab), maxSlab)
+		}
 		s.free = make([]T, s.size)
 	}
 	v := &s.free[0]
