@@ -97,7 +97,7 @@ func (l *loader) activity(a ActivityQuery, points []ActivityPoint) {
 	bounds[0] = *a.Range.From
 	persons := "(SELECT bucket, clerk_id, " + sums + " FROM " + q.deeds(cutAt(append(bounds, *a.Range.To)...), owner) + " d GROUP BY bucket, clerk_id) x"
 	q.ownOrLive("x")
-	text := "SELECT p.gone, r.* FROM (SELECT " + q.gate() + " AS gone) p LEFT JOIN LATERAL (SELECT x.bucket, sum(x.messages)::bigint," +
+	text := "SELECT p.gone, r.* FROM " + q.gated() + " LEFT JOIN LATERAL (SELECT x.bucket, sum(x.messages)::bigint," +
 		" sum(x.likes)::bigint, sum(x.up)::bigint, sum(x.down)::bigint, count(*) FILTER (WHERE x.messages + x.likes + x.up + x.down > 0) FROM " +
 		persons + q.joins.String() + q.conditions() + " GROUP BY x.bucket) r ON NOT p.gone"
 	l.level = append(l.level, statement{sql: text, args: q.args, read: func(rows pgx.Rows) error {

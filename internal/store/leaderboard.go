@@ -182,7 +182,7 @@ func (l *loader) userStats(list *UserStatsList, done func([]Connection[UserStats
 // page is the whole statement, in the form that readList reads.
 func (b *board) page() (string, error) {
 	q, w := b.q, &b.list.PageWant
-	columns, from := "p.gone", " FROM (SELECT "+q.gate()+" AS gone) p"
+	columns, from := "p.gone", " FROM "+q.gated()
 	var counts []string
 	if w.TotalCount {
 		people, where := b.people()

@@ -188,7 +188,7 @@ func listSQL(q *query, src source, ps *parents, w *PageWant, columns func()) (st
 	scope := q.conditions()
 	var outer, on, first string
 	if ps == nil {
-		outer, on, first = "(SELECT "+q.gate()+" AS gone) p", "NOT p.gone", "p.gone"
+		outer, on, first = q.gated(), "NOT p.gone", "p.gone"
 	} else {
 		outer, on, first = q.parents(ps), "true", "p.ord"
 	}

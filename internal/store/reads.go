@@ -207,7 +207,7 @@ func one[T any](l *loader, n int, src source, scope, columns func(*query), read 
 	q := newQuery(l.viewer)
 	scope(q)
 	columns(q)
-	text := "SELECT p.gone, r.* FROM (SELECT " + q.gate() + " AS gone) p LEFT JOIN LATERAL (SELECT " + q.columns.String() +
+	text := "SELECT p.gone, r.* FROM " + q.gated() + " LEFT JOIN LATERAL (SELECT " + q.columns.String() +
 		" FROM " + src.from + q.joins.String() + q.conditions() + ") r ON NOT p.gone"
 	l.level = append(l.level, statement{rows: n, sql: text, args: q.args, read: func(rows pgx.Rows) error {
 		var all []*T

@@ -29,6 +29,11 @@ func (q *query) gate() string {
 	return "EXISTS (SELECT 1 FROM neon_auth.users_sync WHERE id = " + q.me() + " AND deleted_at IS NOT NULL)"
 }
 
+// gated is a row p of one column, gone, that a root statement joins its rows to.
+// OFFSET 0 keeps the planner from putting the gate wherever gone is named, once
+// to be shown and once to be held, which looks the caller up twice.
+func (q *query) gated() string { return "(SELECT " + q.gate() + " AS gone OFFSET 0) p" }
+
 // ownOrLive is the scope of a root list of rows that have an owner.
 func (q *query) ownOrLive(alias string) {
 	if q.viewer.Analyst() {

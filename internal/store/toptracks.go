@@ -29,7 +29,7 @@ func (l *loader) topTracks(r *TimeRange, first int, done func([]TopTrack)) {
 	newest := newQuery(l.viewer)
 	newest.live("l")
 	newest.and("l.track_id = top.track_id")
-	text := "SELECT p.gone, top.track_id, l.title, l.artist, top.likes FROM (SELECT " + q.gate() + " AS gone) p" +
+	text := "SELECT p.gone, top.track_id, l.title, l.artist, top.likes FROM " + q.gated() +
 		" LEFT JOIN LATERAL (" + top + ") top ON NOT p.gone" +
 		" LEFT JOIN LATERAL (SELECT l.title, l.artist FROM public.track_likes l" + newest.joins.String() + newest.conditions() +
 		" ORDER BY l.created_at DESC, l.id DESC LIMIT 1) l ON true" +
