@@ -190,11 +190,14 @@ func (m *Membership) leave() {
 	}
 }
 
+// quitIfIdle makes the watch leave. Who comes while it leaves, which takes a
+// transaction, waits for the next one.
 func (h *Hub) quitIfIdle() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.members == 0 {
 		h.quit()
+		h.deaf()
 	}
 }
 

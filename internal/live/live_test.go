@@ -175,6 +175,42 @@ func TestTransactions_thatOverlap(t *testing.T) {
 	}
 }
 
+// While the connection of the last subscriber says good-bye it reads no more.
+func TestSubscribe_whileTheHubLeaves(t *testing.T) {
+	t.Parallel()
+	url, pool := database(t)
+	ctx := deadline(t)
+	hub := run(t, url, func(c *live.Config) { c.Linger = time.Millisecond })
+	feed := live.Feed{Topic: live.Topic{Kind: live.MessageAdded, Owner: ada}, Viewer: asAda, Read: echo}
+	door, err := pool.Begin(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer door.Rollback(ctx)
+	last := subscribe(t, hub, feed)
+	if _, err := door.Exec(ctx, "select pg_advisory_xact_lock(7330005)"); err != nil { // leaving waits for it
+		t.Fatal(err)
+	}
+	last.Close()
+	waitFor(t, pool, "select exists (select from pg_stat_activity where application_name = 'segue live' and wait_event_type = 'Lock' and datname = current_database())")
+	over, cancel := context.WithCancel(ctx)
+	cancel()
+	for range 20 { // of two reasons to return, select takes either
+		if s, err := hub.Subscribe(over, feed); err == nil {
+			s.Close()
+			t.Fatal("subscribed to a connection that was leaving")
+		}
+	}
+	if err := door.Rollback(ctx); err != nil {
+		t.Fatal(err)
+	}
+	s := subscribe(t, hub, feed)
+	id := send(t, pool, ada)
+	if got := next(t, s); got != id {
+		t.Errorf("got %s, want %s", got, id)
+	}
+}
+
 // A writer that looked before anybody watched stays silent until it commits; the first watcher waits for it.
 func TestSubscribe_waitsForSilentWriters(t *testing.T) {
 	t.Parallel()

@@ -62,20 +62,29 @@ func (h *Hub) endWatch() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.quit = func() {}
-	select {
-	case <-h.ready:
-		h.ready = make(chan struct{})
-	default:
-	}
+	h.deaf()
 }
 
-func (h *Hub) listening() {
+// listening says that events arrive, unless ctx, the watch's, has ended already.
+func (h *Hub) listening(ctx context.Context) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if ctx.Err() != nil {
+		return
+	}
 	select {
 	case <-h.ready:
 	default:
 		close(h.ready)
+	}
+}
+
+// deaf says that no events arrive, until the next watch does. h.mu is held.
+func (h *Hub) deaf() {
+	select {
+	case <-h.ready:
+		h.ready = make(chan struct{})
+	default:
 	}
 }
 
@@ -113,7 +122,7 @@ func (w *watch) session(ctx context.Context) error {
 		if err := w.read(ctx); err != nil {
 			return err
 		}
-		w.hub.listening()
+		w.hub.listening(ctx)
 		if err := w.wait(ctx); err != nil {
 			return err
 		}

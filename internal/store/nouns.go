@@ -91,9 +91,11 @@ func (q *query) selectChatMessage(alias string, w *ChatMessageWant) {
 		v := alias + "v"
 		mine := "false"
 		if q.viewer.UserID() != "" {
-			mine = v + ".clerk_id = " + q.me()
+			mine = "v.clerk_id = " + q.me()
 		}
-		q.join(" LEFT JOIN public.message_feedback ", v, " ON ", v, ".message_id = ", alias, ".id AND ", mine)
+		// OFFSET 0 keeps it at one look a message: joined, all the viewer's ratings were read for one page.
+		q.join(" LEFT JOIN LATERAL (SELECT v.id, v.clerk_id, v.message_id, v.rating, v.comment, v.created_at FROM public.message_feedback v WHERE v.message_id = ",
+			alias, ".id AND ", mine, " OFFSET 0) ", v, " ON true")
 		q.selectFeedback(v, w.ViewerFeedback)
 	}
 }
