@@ -44,9 +44,10 @@ go-test: ## Run the Go tests with the race detector
 web-test: web ## Run the browser tests
 	@if [ -f web/package.json ] && command -v npm >/dev/null; then cd web && npm test --silent; fi
 
-fuzz: ## Fuzz the request path for a minute each
+fuzz: ## Fuzz the request path and the writer of responses for a minute each
 	go test -run - -fuzz FuzzParse -fuzztime 1m ./internal/limits
 	go test -run - -fuzz FuzzRequest -fuzztime 1m ./internal/gqlhttp
+	go test -run - -fuzz FuzzOperations -fuzztime 1m ./graph
 
 bench: ## Go benchmarks with allocations
 	go test -run - -bench . -benchmem ./graph ./internal/auth ./internal/limits
