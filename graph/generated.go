@@ -57,7 +57,7 @@ type MutationResolver interface {
 	WithdrawFeedback(ctx context.Context, messageID string) (*model.WithdrawFeedbackPayload, error)
 	LikeTrack(ctx context.Context, input model.LikeTrackInput) (*model.LikeTrackPayload, error)
 	UnlikeTrack(ctx context.Context, trackID string) (*model.UnlikeTrackPayload, error)
-	EraseMyData(ctx context.Context) (*model.EraseMyDataPayload, error)
+	EraseMyData(ctx context.Context) (*store.Erased, error)
 }
 type QueryResolver interface {
 	Me(ctx context.Context) (*store.User, error)
@@ -2615,7 +2615,7 @@ func (ec *executionContext) fieldContext_DeleteChatMessagePayload_deletedId(_ co
 	return graphql.NewScalarFieldContext("DeleteChatMessagePayload", field, false, false, "ID")
 }
 
-func (ec *executionContext) _EraseMyDataPayload_messages(ctx context.Context, field graphql.CollectedField, obj *model.EraseMyDataPayload) (ret graphql.Marshaler) {
+func (ec *executionContext) _EraseMyDataPayload_messages(ctx context.Context, field graphql.CollectedField, obj *store.Erased) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -2627,8 +2627,8 @@ func (ec *executionContext) _EraseMyDataPayload_messages(ctx context.Context, fi
 			return obj.Messages, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v int32) graphql.Marshaler {
-			return ec.marshalNInt2int32(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNInt2int64(ctx, selections, v)
 		},
 		true,
 		true,
@@ -2638,7 +2638,7 @@ func (ec *executionContext) fieldContext_EraseMyDataPayload_messages(_ context.C
 	return graphql.NewScalarFieldContext("EraseMyDataPayload", field, false, false, "Int")
 }
 
-func (ec *executionContext) _EraseMyDataPayload_feedback(ctx context.Context, field graphql.CollectedField, obj *model.EraseMyDataPayload) (ret graphql.Marshaler) {
+func (ec *executionContext) _EraseMyDataPayload_feedback(ctx context.Context, field graphql.CollectedField, obj *store.Erased) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -2650,8 +2650,8 @@ func (ec *executionContext) _EraseMyDataPayload_feedback(ctx context.Context, fi
 			return obj.Feedback, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v int32) graphql.Marshaler {
-			return ec.marshalNInt2int32(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNInt2int64(ctx, selections, v)
 		},
 		true,
 		true,
@@ -2661,7 +2661,7 @@ func (ec *executionContext) fieldContext_EraseMyDataPayload_feedback(_ context.C
 	return graphql.NewScalarFieldContext("EraseMyDataPayload", field, false, false, "Int")
 }
 
-func (ec *executionContext) _EraseMyDataPayload_likes(ctx context.Context, field graphql.CollectedField, obj *model.EraseMyDataPayload) (ret graphql.Marshaler) {
+func (ec *executionContext) _EraseMyDataPayload_likes(ctx context.Context, field graphql.CollectedField, obj *store.Erased) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -2673,8 +2673,8 @@ func (ec *executionContext) _EraseMyDataPayload_likes(ctx context.Context, field
 			return obj.Likes, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v int32) graphql.Marshaler {
-			return ec.marshalNInt2int32(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNInt2int64(ctx, selections, v)
 		},
 		true,
 		true,
@@ -3322,8 +3322,8 @@ func (ec *executionContext) _Mutation_eraseMyData(ctx context.Context, field gra
 			return ec.Resolvers.Mutation().EraseMyData(ctx)
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.EraseMyDataPayload) graphql.Marshaler {
-			return ec.marshalNEraseMyDataPayload2ᚖgithubᚗcomᚋaiᚑdjᚋsegueᚋgraphᚋmodelᚐEraseMyDataPayload(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *store.Erased) graphql.Marshaler {
+			return ec.marshalNEraseMyDataPayload2ᚖgithubᚗcomᚋaiᚑdjᚋsegueᚋinternalᚋstoreᚐErased(ctx, selections, v)
 		},
 		true,
 		true,
@@ -7175,7 +7175,7 @@ func (ec *executionContext) _DeleteChatMessagePayload(ctx context.Context, sel a
 
 var eraseMyDataPayloadImplementors = []string{"EraseMyDataPayload"}
 
-func (ec *executionContext) _EraseMyDataPayload(ctx context.Context, sel ast.SelectionSet, obj *model.EraseMyDataPayload) graphql.Marshaler {
+func (ec *executionContext) _EraseMyDataPayload(ctx context.Context, sel ast.SelectionSet, obj *store.Erased) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, eraseMyDataPayloadImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -8779,7 +8779,7 @@ func (ec *executionContext) marshalNDeleteChatMessagePayload2ᚖgithubᚗcomᚋa
 	return ec._DeleteChatMessagePayload(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalNEraseMyDataPayload2ᚖgithubᚗcomᚋaiᚑdjᚋsegueᚋgraphᚋmodelᚐEraseMyDataPayload(ctx context.Context, sel ast.SelectionSet, v *model.EraseMyDataPayload) graphql.Marshaler {
+func (ec *executionContext) marshalNEraseMyDataPayload2ᚖgithubᚗcomᚋaiᚑdjᚋsegueᚋinternalᚋstoreᚐErased(ctx context.Context, sel ast.SelectionSet, v *store.Erased) graphql.Marshaler {
 	if v == nil {
 		graphql.AddInvalidNullError(ctx, "EraseMyDataPayload!")
 		return graphql.Null

@@ -174,7 +174,7 @@ func (r *Resolver) unlikeTrack(ctx context.Context, track string) (*model.Unlike
 	return payload, nil
 }
 
-func (r *Resolver) eraseMyData(ctx context.Context) (*model.EraseMyDataPayload, error) {
+func (r *Resolver) eraseMyData(ctx context.Context) (*store.Erased, error) {
 	erased, err := r.Store.EraseMyData(ctx, viewer.FromContext(ctx))
 	if err != nil {
 		return nil, err
@@ -196,7 +196,7 @@ func (r *Resolver) eraseMyData(ctx context.Context) (*model.EraseMyDataPayload, 
 		}
 		e.close(len(s.fields))
 	})
-	return &model.EraseMyDataPayload{Messages: int32(erased.Messages), Feedback: int32(erased.Feedback), Likes: int32(erased.Likes)}, nil
+	return &erased, nil
 }
 
 var erasedOps = map[string]op{"__typename": opTypename, "messages": opMessages, "feedback": opFeedback, "likes": opLikes}

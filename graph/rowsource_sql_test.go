@@ -174,7 +174,7 @@ func typeOf(column string) (typ, error) {
 	switch {
 	case strings.HasSuffix(column, " AS total"):
 		return typTotal, nil
-	case begins("EXISTS "):
+	case begins("EXISTS "), strings.Contains(column, " IS TRUE AS "):
 		return typFlag, nil
 	case column == "NULL::timestamptz":
 		return typNull, nil

@@ -40,7 +40,7 @@ func (r *mutationResolver) UnlikeTrack(ctx context.Context, trackID string) (*mo
 	return r.unlikeTrack(ctx, trackID)
 }
 
-func (r *mutationResolver) EraseMyData(ctx context.Context) (*model.EraseMyDataPayload, error) {
+func (r *mutationResolver) EraseMyData(ctx context.Context) (*store.Erased, error) {
 	return r.eraseMyData(ctx)
 }
 

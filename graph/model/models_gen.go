@@ -20,16 +20,6 @@ type DeleteChatMessagePayload struct {
 	DeletedID string `json:"deletedId"`
 }
 
-// How many rows of yours were erased.
-type EraseMyDataPayload struct {
-	// Messages.
-	Messages int32 `json:"messages"`
-	// Ratings you gave.
-	Feedback int32 `json:"feedback"`
-	// Likes.
-	Likes int32 `json:"likes"`
-}
-
 // A rating in a list.
 type FeedbackEdge struct {
 	// Give it as `after` or `before` to continue from here.
