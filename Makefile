@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help dev test build web lint check-generated generate go-test web-test fuzz bench bench-peers
+.PHONY: help dev test build web lint check-generated generate go-test web-test fuzz bench bench-peers bench-load explain
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,7 @@ web-test: web ## Run the browser tests
 fuzz: ## Fuzz the request path and the writer of responses for a minute each
 	go test -run - -fuzz FuzzParse -fuzztime 1m ./internal/limits
 	go test -run - -fuzz FuzzRequest -fuzztime 1m ./internal/gqlhttp
+	go test -run - -fuzz FuzzMembers -fuzztime 1m ./internal/gqlhttp
 	go test -run - -fuzz FuzzOperations -fuzztime 1m ./graph
 
 bench: ## Go benchmarks with allocations
@@ -59,3 +60,9 @@ bench-peers: ## Compare with the peers (needs ../shared/bench; about 40 minutes)
 	@rig=$$(mktemp -d) && cp -r $(RIG)/. $$rig && chmod -R u+w $$rig && \
 	  sed "s|\"SEGUE\"|\"$$(realpath --relative-to=$$rig .)\"|" bench/peers.json > $$rig/segue.json && \
 	  cd $$rig && CONFIG=segue.json ./run.sh && cat results/*/results.md && rm -rf $$rig
+
+bench-load: ## Many keep-alive clients against a real gateway, and ten minutes of mixed load
+	go run ./bench/load -clients 16,64,512 -duration 15s -mixed 10m
+
+explain: ## Write docs/plans.md from the database at EXPLAIN_DATABASE_URL, which is not changed
+	go test -count 1 -run TestExplain -v ./test/plans

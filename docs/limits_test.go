@@ -20,6 +20,7 @@ import (
 	"github.com/ai-dj/segue/internal/limits"
 	"github.com/ai-dj/segue/internal/page"
 	"github.com/ai-dj/segue/internal/ratelimit"
+	"github.com/ai-dj/segue/internal/store"
 )
 
 var update = flag.Bool("update", false, "rewrite the generated pages")
@@ -68,6 +69,9 @@ func sections(c config.Config) []section {
 				{"cost of introspection, on its own account", limits.MaxIntrospectionCost, "", "OPERATION_TOO_COMPLEX"},
 				{"depth of introspection", limits.MaxIntrospectionDepth, "", "OPERATION_TOO_DEEP"},
 				{"time", c.RequestTimeout, "REQUEST_TIMEOUT", "TIMEOUT"},
+				{"reads at a time that count or search, half of the connections: `totalCount`, `activity`, a `range` of numbers or `topTracks`, a filter by `search`, `role`, `sessionId` or `rating`",
+					store.CountingReads(c.DatabaseMaxConns), "DATABASE_MAX_CONNS", "the others wait"},
+				{"of those waiting", store.CountingReads(c.DatabaseMaxConns) * store.WaitingPerCount, "", "UNAVAILABLE"},
 			},
 		},
 		{

@@ -114,7 +114,7 @@ func newWriters(t testing.TB) *writers {
 	segue := graph.NewSchema(r)
 	w.schema, w.segue = segue.Schema(), start(segue)
 	w.reference = start(observed{graph.NewReference(r), w})
-	w.typename = gqlparser.MustLoadQuery(w.schema, "{ __typename }")
+	w.typename = gqlparser.MustLoadQueryWithRules(w.schema, "{ __typename }", nil)
 	return w
 }
 

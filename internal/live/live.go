@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/ai-dj/segue/internal/viewer"
 )
@@ -70,6 +71,8 @@ type Config struct {
 	// DirectURL is a connection that LISTEN works on, so not a pooler's.
 	DirectURL string
 	Logger    *slog.Logger // slog.Default() when nil
+	// Tracer sees the statements of the connection; nil: nobody does.
+	Tracer pgx.QueryTracer
 	// Revoked is told of every revoked session ("session", its id) and deleted
 	// person ("user", theirs), before the members concerned are ended; nil: nobody is.
 	Revoked func(kind, id string)

@@ -140,6 +140,7 @@ func (w *watch) connect(ctx context.Context) error {
 		return fmt.Errorf("live: connect: %w", err)
 	}
 	config.RuntimeParams["application_name"] = "segue live"
+	config.Tracer = w.hub.config.Tracer
 	w.conn, err = pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return fmt.Errorf("live: connect: %w", err)

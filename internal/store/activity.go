@@ -100,6 +100,7 @@ func (l *loader) activity(a ActivityQuery, points []ActivityPoint) {
 	text := "SELECT p.gone, r.* FROM " + q.gated() + " LEFT JOIN LATERAL (SELECT x.bucket, sum(x.messages)::bigint," +
 		" sum(x.likes)::bigint, sum(x.up)::bigint, sum(x.down)::bigint, count(*) FILTER (WHERE x.messages + x.likes + x.up + x.down > 0) FROM " +
 		persons + q.joins.String() + q.conditions() + " GROUP BY x.bucket) r ON NOT p.gone"
+	l.counts = true
 	l.level = append(l.level, statement{sql: text, args: q.args, read: func(rows pgx.Rows) error {
 		for i := range points {
 			points[i] = ActivityPoint{Start: points[i].Start} // without what an earlier try had read when it broke

@@ -56,17 +56,22 @@ func (q *query) userFilter(f *UserFilter) {
 	}
 }
 
-// The scans methods report filters that no index of every database answers: what
-// they leave out is passed over row by row.
+// The sifts methods report a condition that no index answers: rows are gone
+// through, newest first, until the page is full. Those that scans report are not
+// bounded by the page either: several people's rows, or a range's, are merged.
 
-func (f *ChatMessageFilter) scans() bool {
-	return len(f.UserIDs) > 1 || f.SessionID != nil || f.Role != nil || f.Range != nil || f.Search != nil
+func (f *ChatMessageFilter) sifts() bool {
+	return f.SessionID != nil || f.Role != nil || f.Search != nil
 }
+func (f *ChatMessageFilter) scans() bool { return f.sifts() || len(f.UserIDs) > 1 || f.Range != nil }
 
+func (f *FeedbackFilter) sifts() bool { return f.Rating != nil }
 func (f *FeedbackFilter) scans() bool {
-	return len(f.UserIDs) > 1 || f.MessageIDs != nil || f.Rating != nil || f.Range != nil
+	return f.sifts() || len(f.UserIDs) > 1 || f.MessageIDs != nil || f.Range != nil
 }
 
 func (f *TrackLikeFilter) scans() bool {
 	return len(f.UserIDs) > 1 || f.TrackIDs != nil || f.Range != nil
 }
+
+func (f *UserFilter) sifts() bool { return f.Search != nil }

@@ -161,6 +161,7 @@ func (l *loader) userStats(list *UserStatsList, done func([]Connection[UserStats
 		l.err = err
 		return
 	}
+	l.counts = l.counts || list.TotalCount || list.Range != nil
 	l.level = append(l.level, statement{sql: text, args: b.q.args, read: func(rows pgx.Rows) error {
 		cs, err := readList(rows, nil, &list.PageWant, func(r *record, s *UserStats) {
 			s.User = &User{ID: r.text()}

@@ -21,6 +21,7 @@ type loader struct {
 	viewer viewer.Viewer
 	from   *database   // nil: the primary
 	level  []statement // of the level being collected
+	counts bool        // one of them goes through more than it gives
 	err    error       // a want that cannot be asked for
 }
 
@@ -32,13 +33,26 @@ func (s *Store) load(ctx context.Context, l *loader) error {
 		from = &s.primary
 	}
 	for l.err == nil && len(l.level) > 0 {
-		stmts := l.level
-		l.level = nil
-		if err := from.run(ctx, func() { l.level = nil }, stmts); err != nil {
+		if err := l.run(ctx, from); err != nil {
 			return err
 		}
 	}
 	return l.err
+}
+
+// run runs the level that was collected, in its turn where it counts.
+func (l *loader) run(ctx context.Context, on *database) error {
+	stmts, counts := l.level, l.counts
+	next := func() { l.level, l.counts = nil, false }
+	next()
+	if counts {
+		done, err := on.counting.take(ctx)
+		if err != nil {
+			return explain(ctx, err)
+		}
+		defer done()
+	}
+	return on.run(ctx, next, stmts)
 }
 
 // add queues one page of rows of type T for every parent, or for the root.
@@ -54,6 +68,7 @@ func add[T any](l *loader, src source, ps *parents, w *PageWant, filtered bool, 
 		}
 		return
 	}
+	l.counts = l.counts || w.TotalCount
 	l.level = append(l.level, statement{rows: w.bound(ps, filtered), sql: text, args: q.args, read: func(rows pgx.Rows) error {
 		connections, err := readList(rows, ps, w, read)
 		if err == nil {
@@ -73,6 +88,7 @@ func (l *loader) chatMessages(list *ChatMessageList, ps *parents, done func([]Co
 		}
 		q.chatMessageFilter(&list.Filter)
 	}
+	l.counts = l.counts || list.Filter.sifts()
 	add(l, chatMessageSource, ps, &list.PageWant, list.Filter.scans(), scope,
 		func(q *query) { q.selectChatMessage("m", &list.Want) },
 		func(r *record, m *ChatMessage) { r.chatMessage(&list.Want, m) },
@@ -98,6 +114,7 @@ func (l *loader) feedback(list *FeedbackList, ps *parents, ofMessages bool, done
 		q.ratedMessage("f", &list.Want)
 		q.feedbackFilter(&list.Filter)
 	}
+	l.counts = l.counts || list.Filter.sifts()
 	add(l, feedbackSource, ps, &list.PageWant, list.Filter.scans(), scope,
 		func(q *query) { q.selectFeedback("f", &list.Want) },
 		func(r *record, f *Feedback) { r.feedback(&list.Want, f) },
@@ -131,6 +148,7 @@ func (l *loader) users(list *UserList, done func([]Connection[User])) {
 		q.liveUser("u", list.Filter.IncludeDeleted != nil && *list.Filter.IncludeDeleted)
 		q.userFilter(&list.Filter)
 	}
+	l.counts = l.counts || list.Filter.sifts()
 	add(l, userSource, nil, &list.PageWant, true, scope, // Neon's table has no index for it
 		func(q *query) { q.selectListedUser(&list.Want) },
 		func(r *record, u *User) { r.listedUser(&list.Want, u) },

@@ -37,7 +37,7 @@ func newReplica(pool *pgxpool.Pool, logger *slog.Logger) *replica {
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}
-	return &replica{database: database{pool: pool}, logger: logger, writers: otter.Must(&otter.Options[string, struct{}]{
+	return &replica{database: newDatabase(pool), logger: logger, writers: otter.Must(&otter.Options[string, struct{}]{
 		MaximumSize:      maxWriters,
 		ExpiryCalculator: otter.ExpiryWriting[string, struct{}](writerAge),
 	})}

@@ -160,6 +160,7 @@ func (l *loader) stats(w *StatsWant, users []string, done func([]UserStats)) {
 	if w.Range != nil {
 		rows = 0 // as many as they did in it
 	}
+	l.counts = l.counts || w.Range != nil
 	l.level = append(l.level, statement{rows: rows, sql: text, args: q.args, read: func(rows pgx.Rows) error {
 		stats := make([]UserStats, len(users))
 		for i := range stats {

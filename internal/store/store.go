@@ -36,9 +36,14 @@ type Store struct {
 
 // database is a server's pool.
 type database struct {
-	pool    *pgxpool.Pool
-	trips   trips
-	renewed atomic.Int64 // when its connections were last thrown away, UnixNano
+	pool     *pgxpool.Pool
+	trips    trips
+	counting counting
+	renewed  atomic.Int64 // when its connections were last thrown away, UnixNano
+}
+
+func newDatabase(pool *pgxpool.Pool) database {
+	return database{pool: pool, counting: newCounting(int(pool.Config().MaxConns))}
 }
 
 // Config is what a Store works on.
@@ -53,7 +58,7 @@ type Config struct {
 
 // New returns a Store on cfg's pools.
 func New(cfg Config) *Store {
-	s := &Store{primary: database{pool: cfg.Pool}}
+	s := &Store{primary: newDatabase(cfg.Pool)}
 	if cfg.Replica != nil {
 		s.replica = newReplica(cfg.Replica, cfg.Logger)
 	}

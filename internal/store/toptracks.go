@@ -34,6 +34,7 @@ func (l *loader) topTracks(r *TimeRange, first int, done func([]TopTrack)) {
 		" LEFT JOIN LATERAL (SELECT l.title, l.artist FROM public.track_likes l" + newest.joins.String() + newest.conditions() +
 		" ORDER BY l.created_at DESC, l.id DESC LIMIT 1) l ON true" +
 		` ORDER BY top.likes DESC, top.track_id COLLATE "C"`
+	l.counts = l.counts || r != nil
 	l.level = append(l.level, statement{sql: text, args: q.args, read: func(rows pgx.Rows) error {
 		tracks := make([]TopTrack, 0, first)
 		var r record
