@@ -9,7 +9,7 @@ import (
 )
 
 // encoder writes rows as the selections ask, straight into one buffer. gqlgen's
-// own executor would give the same bytes (encode_test.go proves it) for about
+// own executor would give the same bytes (crawl_test.go and fuzz_test.go prove it) for about
 // fifty allocations an object; this one makes none (docs/adr/0002).
 //
 // Nothing can fail here: whatever can go wrong went wrong while planning or

@@ -35,11 +35,16 @@ func (r *Resolver) execute(ctx context.Context) graphql.ResponseHandler {
 	x.fields = collect(operation, operation.Operation.SelectionSet, []string{x.object})
 	x.trees = make([]tree, len(x.fields))
 	var e *encoder
+	asked := false
 	return func(ctx context.Context) *graphql.Response {
-		if e != nil {
-			e.release()
+		if asked {
+			if e != nil {
+				e.release()
+				e = nil // a second release would give one buffer to two responses
+			}
 			return nil
 		}
+		asked = true
 		x.resolve(ctx)
 		e = newEncoder()
 		x.write(e)
@@ -64,6 +69,12 @@ func (x *execution) resolve(ctx context.Context) {
 
 // field resolves one root field. What goes wrong is added to ctx's errors.
 func (x *execution) field(ctx context.Context, f graphql.CollectedField) (t tree) {
+	defer func() {
+		if p := recover(); p != nil {
+			graphql.AddError(ctx, graphql.Recover(ctx, p))
+			t = nil
+		}
+	}()
 	switch f.Name {
 	case "__typename":
 		return func(e *encoder) { e.name(x.object) }
@@ -76,12 +87,6 @@ func (x *execution) field(ctx context.Context, f graphql.CollectedField) (t tree
 		return marshaled(x.exec._Query___type(ctx, f))
 	}
 	ctx = graphql.WithFieldContext(ctx, &graphql.FieldContext{Object: x.object, Field: f, IsMethod: true, IsResolver: true})
-	defer func() {
-		if p := recover(); p != nil {
-			graphql.AddError(ctx, graphql.Recover(ctx, p))
-			t = nil
-		}
-	}()
 	root := rootFields[x.object+"."+f.Name]
 	var args map[string]any
 	if root.arguments != nil {

@@ -91,7 +91,7 @@ type writers struct {
 	segue, reference *executor.Executor
 	typename         *ast.QueryDocument
 
-	seen   sync.Map               // *values by field
+	seen   sync.Map               // *met by fieldOf
 	defect atomic.Pointer[string] // beside any difference
 
 	compared, partial, refused, bytes int

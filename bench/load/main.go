@@ -1,4 +1,4 @@
-// Load drives a real `segue serve` with many keep-alive clients and prints what
+// Command load drives a real `segue serve` with many keep-alive clients and prints what
 // they got as a Markdown table: throughput, latency, refusals, fairness, and what
 // the gateway used meanwhile. docs/performance.md shows and explains one run.
 //

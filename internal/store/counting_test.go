@@ -140,3 +140,47 @@ func TestReadsThatCount_giveUpWaiting(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// What a replica sheds is not read from the primary instead: that would undo the bound.
+func TestReadsThatCount_areShedByTheReplica(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	url := testdb.New(t, testdb.Plain)
+	admin := testdb.Connect(t, url)
+	replica, err := store.OpenPool(url, 1, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(replica.Close)
+	s := store.New(store.Config{Pool: testdb.Pool(t, testdb.Plain), Replica: replica})
+	count := func() error {
+		_, err := s.UserStats(ctx, viewer.Key("k"), &store.UserStatsList{
+			PageWant: store.PageWant{Window: page.Window{Size: 1}, TotalCount: true}, OrderBy: store.ByMessageCount,
+		})
+		return err
+	}
+	lock, err := admin.Begin(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Rollback(context.Background())
+	if _, err := lock.Exec(ctx, "lock table neon_auth.users_sync in access exclusive mode"); err != nil {
+		t.Fatal(err)
+	}
+	places := store.CountingReads(1) * (1 + store.WaitingPerCount)
+	ended := make(chan error, places+1)
+	for range places + 1 {
+		go func() { ended <- count() }()
+	}
+	if err := <-ended; fault.CodeOf(err) != fault.Unavailable {
+		t.Errorf("the one too many got %v", err)
+	}
+	if err := lock.Rollback(ctx); err != nil {
+		t.Fatal(err)
+	}
+	for range places {
+		if err := <-ended; err != nil {
+			t.Errorf("who waited got %v", err)
+		}
+	}
+}

@@ -41,6 +41,11 @@ func (t *Trip) Fail() {
 	}}}
 }
 
+// Panic makes the reader of the trip's first statement panic.
+func (t *Trip) Panic() {
+	t.trip.turns[0].stmts = []statement{{sql: "SELECT 1", read: func(pgx.Rows) error { panic("a column too few") }}}
+}
+
 // Travel runs the trip and returns how many of its turns were answered.
 func (t *Trip) Travel() (answered int) {
 	t.store.primary.trips.depart(t.trip)

@@ -122,6 +122,7 @@ func (s *Store) Nodes(ctx context.Context, v viewer.Viewer, ids []string, w *Nod
 
 // usersByID queues users and, in the same round trip, what hangs below them.
 func (l *loader) usersByID(ids []string, w *UserWant, found func(*User)) {
+	ids = storableAll(ids) // as the rows are found, so that what hangs below finds them too
 	byID := make(map[string]*User, len(ids))
 	numbered, span := w.beside()
 	scope := func(q *query) {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -80,6 +81,9 @@ func (r *replica) answers(v viewer.Viewer) bool {
 func (r *replica) failed(ctx context.Context, err error) bool {
 	if err == nil || ctx.Err() != nil {
 		return false
+	}
+	if errors.Is(err, errManyCount) {
+		return false // it answers; the primary is not there to take what it sheds
 	}
 	if code := fault.CodeOf(err); code != fault.Unavailable && code != fault.Internal {
 		return false

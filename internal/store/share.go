@@ -23,9 +23,15 @@ import (
 // turn is one request's part of a trip.
 type turn struct {
 	stmts    []statement
-	rows     int   // what they read at most
-	answered bool  // its statements ran, or never will
-	err      error // why not all of them gave rows
+	rows     int       // what they read at most
+	deadline time.Time // of the request; zero: none
+	answered bool      // its statements ran, or never will
+	err      error     // why not all of them gave rows
+}
+
+func newTurn(ctx context.Context, stmts []statement, rows int) *turn {
+	deadline, _ := ctx.Deadline()
+	return &turn{stmts: stmts, rows: rows, deadline: deadline}
 }
 
 // trip is a round trip that several requests share. Who came first leads.
@@ -94,7 +100,7 @@ func (d *database) share(ctx context.Context, t *turn) (answered bool, err error
 	if len(tr.turns) == 1 {
 		return false, nil
 	}
-	defer close(tr.over) // also if reading a row panics: the others are not answered then
+	defer close(tr.over)
 	d.travel(ctx, tr.turns)
 	return t.answered, t.err
 }
@@ -102,7 +108,13 @@ func (d *database) share(ctx context.Context, t *turn) (answered bool, err error
 // travel sends all turns' statements as one pipeline and hands each its rows. It
 // outlives the leader's own request, which may be cancelled while others wait.
 func (d *database) travel(ctx context.Context, turns []*turn) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tripTimeout)
+	deadline := time.Now().Add(tripTimeout)
+	for _, t := range turns {
+		if !t.deadline.IsZero() && t.deadline.Before(deadline) {
+			deadline = t.deadline // nobody is kept beyond its own
+		}
+	}
+	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
 	defer cancel()
 	conn, err := acquire(ctx, d.pool)
 	if errors.Is(err, errNoConnection) { // they all waited their share
@@ -129,9 +141,15 @@ func (d *database) travel(ctx context.Context, turns []*turn) {
 	}
 }
 
-// read takes the turn's rows. It reports false when nothing more can be read:
-// an error in a pipeline ends all of it.
-func (t *turn) read(results pgx.BatchResults) bool {
+// read takes the turn's rows. It reports false when nothing more can be read: an
+// error in a pipeline ends all of it. A reader that panics is a request's own
+// affair: it will again when that request goes alone.
+func (t *turn) read(results pgx.BatchResults) (more bool) {
+	defer func() {
+		if recover() != nil {
+			more = false
+		}
+	}()
 	for _, st := range t.stmts {
 		rows, err := results.Query()
 		if err == nil {

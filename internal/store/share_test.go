@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/ai-dj/segue/internal/fault"
+	"github.com/ai-dj/segue/internal/page"
 	"github.com/ai-dj/segue/internal/store"
 	"github.com/ai-dj/segue/internal/testdb"
 	"github.com/ai-dj/segue/internal/viewer"
@@ -81,8 +83,8 @@ func TestATripAnswersEverybodyForItself(t *testing.T) {
 	wait()
 }
 
-// TestWhoATripDoesNotAnswerGoesAlone breaks one trip at its first statement, and
-// another before it began.
+// TestWhoATripDoesNotAnswerGoesAlone breaks one trip at its first statement, one
+// at its reader, and another before it began.
 func TestWhoATripDoesNotAnswerGoesAlone(t *testing.T) {
 	t.Parallel()
 	c := newCompany(t, 6)
@@ -92,6 +94,16 @@ func TestWhoATripDoesNotAnswerGoesAlone(t *testing.T) {
 	trip.Fail()
 	if n := trip.Travel(); n != 0 {
 		t.Errorf("%d were answered on a trip that failed", n)
+	}
+	trip.Close()
+	wait()
+
+	trip = store.OpenTrip(c.store)
+	wait = c.read()
+	trip.Wait(6)
+	trip.Panic()
+	if n := trip.Travel(); n != 0 {
+		t.Errorf("%d were answered on a trip whose reader panicked", n)
 	}
 	trip.Close()
 	wait()
@@ -138,5 +150,66 @@ func TestReadsUnderLoadStayApart(t *testing.T) {
 	c := newCompany(t, 20)
 	for range 30 {
 		c.read()()
+	}
+}
+
+// TestATripEndsWithTheShortestDeadline keeps nobody beyond its own: the trip
+// stands behind a lock, and the one with little time is told so before the
+// others, who go on alone.
+func TestATripEndsWithTheShortestDeadline(t *testing.T) {
+	t.Parallel()
+	url := testdb.New(t, testdb.Plain)
+	admin := testdb.Connect(t, url)
+	pool, err := store.OpenPool(url, 2, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	testdb.AddUser(t, admin, "user_a", "A", "a@example.com")
+	s := store.New(store.Config{Pool: pool})
+	lock, err := admin.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Rollback(context.Background())
+	if _, err := lock.Exec(t.Context(), `LOCK TABLE neon_auth.users_sync IN ACCESS EXCLUSIVE MODE`); err != nil {
+		t.Fatal(err)
+	}
+	read := func(ctx context.Context) error {
+		_, err := s.User(ctx, viewer.Key("k"), "user_a", &store.UserWant{Columns: store.Name})
+		return err
+	}
+	trip := store.OpenTrip(s)
+	short, patient := make(chan error, 1), make(chan error, 1)
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	go func() { short <- read(ctx) }()
+	go func() { patient <- read(t.Context()) }()
+	trip.Wait(2)
+	if n := trip.Travel(); n != 0 {
+		t.Errorf("%d were answered behind a lock", n)
+	}
+	trip.Close()
+	if err := <-short; fault.CodeOf(err) != fault.Timeout {
+		t.Errorf("the one without time got %v", err)
+	}
+	if err := lock.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-patient; err != nil {
+		t.Errorf("the other got %v", err)
+	}
+}
+
+// TestAnIDThatNoRowCanHave finds the row of the text it is read as, with what hangs below it.
+func TestAnIDThatNoRowCanHave(t *testing.T) {
+	t.Parallel()
+	pool := testdb.Pool(t, testdb.Plain)
+	testdb.AddUser(t, pool, "\uFFFD", "Odd", "odd@example.com")
+	s := store.New(store.Config{Pool: pool})
+	list := &store.FeedbackList{PageWant: store.PageWant{Window: page.Window{Size: 1}, TotalCount: true}}
+	u, err := s.User(context.Background(), viewer.Key("k"), "\x00", &store.UserWant{Feedback: []*store.FeedbackList{list}})
+	if err != nil || u == nil || len(u.Feedback) != 1 || u.Feedback[0] == nil {
+		t.Errorf("got %+v, %v", u, err)
 	}
 }

@@ -91,7 +91,7 @@ func (s *Store) run(ctx context.Context, again func(), stmts ...statement) error
 
 func (d *database) run(ctx context.Context, again func(), stmts []statement) error {
 	if rows := bound(stmts); again != nil && rows > 0 {
-		if answered, err := d.share(ctx, &turn{stmts: stmts, rows: rows}); answered {
+		if answered, err := d.share(ctx, newTurn(ctx, stmts, rows)); answered {
 			return explain(ctx, err)
 		}
 		again()

@@ -139,10 +139,13 @@ func (s *stage) send() answer {
 }
 
 // together runs n reads and n writes at one time.
-func (s *stage) together(n int) (all []answer) {
+func (s *stage) together(n int) []answer { return atOnce(n, s.read, s.send) }
+
+// atOnce does each n times, all at one time.
+func atOnce(n int, each ...func() answer) (all []answer) {
 	var mu sync.Mutex
 	var wg sync.WaitGroup
-	for _, f := range []func() answer{s.read, s.send} {
+	for _, f := range each {
 		for range n {
 			wg.Go(func() {
 				a := f()
