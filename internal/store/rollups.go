@@ -3,8 +3,6 @@ package store
 import (
 	"context"
 	"fmt"
-	"log/slog"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -33,21 +31,6 @@ func RepairRollups(ctx context.Context, pool *pgxpool.Pool) error {
 	return nil
 }
 
-// buildRollups counts what the tables held before the triggers were made, if
-// that was not done to its end yet.
-func buildRollups(ctx context.Context, conn *pgx.Conn, log *slog.Logger) error {
-	var built bool
-	if err := conn.QueryRow(ctx, "select exists (select from segue.rollups_built)").Scan(&built); err != nil || built {
-		return err
-	}
-	start := time.Now()
-	if err := recount(ctx, conn); err != nil {
-		return err
-	}
-	log.InfoContext(ctx, "rollups built", "took", time.Since(start).Round(time.Millisecond))
-	return nil
-}
-
 func recount(ctx context.Context, conn *pgx.Conn) error {
 	// Other programs may have dropped the foreign keys: count also whom only the tables know.
 	rows, err := conn.Query(ctx, `select id from neon_auth.users_sync union select clerk_id from segue.user_totals
@@ -71,9 +54,7 @@ func recount(ctx context.Context, conn *pgx.Conn) error {
 	if err := patiently(ctx, conn, "select segue.recount_tracks()"); err != nil {
 		return err
 	}
-	// The planner should know what it has got before the first reader comes. (Of
-	// the journal it should not: a table it knows to be empty it reads whole.)
-	if _, err := conn.Exec(ctx, "vacuum (analyze) segue.user_totals, segue.activity_hourly, segue.track_totals"); err != nil {
+	if err := analyseRollups(ctx, conn); err != nil {
 		return err
 	}
 	return patiently(ctx, conn, "with gone as (delete from segue.rollups_built) insert into segue.rollups_built values (now())")

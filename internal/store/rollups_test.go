@@ -392,7 +392,27 @@ func TestMigrateBuildsRollups(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := store.Migrate(t.Context(), url, quiet); err != nil {
+	// Who writes meanwhile is counted too, once.
+	var g errgroup.Group
+	stop := make(chan struct{})
+	for seed := range uint64(3) {
+		g.Go(func() error {
+			r := rand.New(rand.NewPCG(seed, 9))
+			for {
+				select {
+				case <-stop:
+					return nil
+				default:
+					if err := write(t.Context(), r, pool); err != nil && !contended(err) && !strings.Contains(err.Error(), "segue") {
+						return err
+					}
+				}
+			}
+		})
+	}
+	err := store.Migrate(t.Context(), url, quiet)
+	close(stop)
+	if err := errors.Join(err, g.Wait()); err != nil {
 		t.Fatal(err)
 	}
 	noDrift(t, pool)
