@@ -5,8 +5,6 @@ import (
 	"time"
 	_ "time/tzdata" // zones everywhere, and the same ones
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/ai-dj/segue/internal/fault"
 	"github.com/ai-dj/segue/internal/viewer"
 )
@@ -96,12 +94,12 @@ func (l *loader) activity(a ActivityQuery, points []ActivityPoint) {
 	}
 	bounds[0] = *a.Range.From
 	persons := "(SELECT bucket, clerk_id, " + sums + " FROM " + q.deeds(cutAt(append(bounds, *a.Range.To)...), owner) + " d GROUP BY bucket, clerk_id) x"
-	q.ownOrLive("x")
+	q.ownOrLive("x", nil)
 	text := "SELECT p.gone, r.* FROM " + q.gated() + " LEFT JOIN LATERAL (SELECT x.bucket, sum(x.messages)::bigint," +
 		" sum(x.likes)::bigint, sum(x.up)::bigint, sum(x.down)::bigint, count(*) FILTER (WHERE x.messages + x.likes + x.up + x.down > 0) FROM " +
 		persons + q.joins.String() + q.conditions() + " GROUP BY x.bucket) r ON NOT p.gone"
 	l.counts = true
-	l.level = append(l.level, statement{sql: text, args: q.args, read: func(rows pgx.Rows) error {
+	l.level = append(l.level, statement{sql: text, args: q.args, read: func(rows resultRows) error {
 		for i := range points {
 			points[i] = ActivityPoint{Start: points[i].Start} // without what an earlier try had read when it broke
 		}

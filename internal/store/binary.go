@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
@@ -94,7 +93,7 @@ type record struct {
 }
 
 // row moves on to a row that was just received.
-func (r *record) row(rows pgx.Rows) { r.values, r.next = rows.RawValues(), 0 }
+func (r *record) row(rows resultRows) { r.values, r.next = rows.RawValues(), 0 }
 
 // slab hands out pointers to fresh zero values.
 type slab[T any] struct {

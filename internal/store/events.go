@@ -17,7 +17,7 @@ func (s *Store) ChatMessageEvents(ctx context.Context, v viewer.Viewer, ids []st
 	err := s.read(ctx, v, func(l *loader) {
 		one(l, len(ids), chatMessageSource, func(q *query) {
 			q.keys("m.id", parseUUIDs(ids))
-			q.ownOrLive("m")
+			q.ownOrLive("m", nil)
 		},
 			func(q *query) { q.selectChatMessage("m", w) },
 			func(r *record, m *ChatMessage) { r.chatMessage(w, m) },
@@ -33,7 +33,7 @@ func (s *Store) FeedbackEvents(ctx context.Context, v viewer.Viewer, ids []strin
 	err := s.read(ctx, v, func(l *loader) {
 		one(l, len(ids), feedbackSource, func(q *query) {
 			q.keys("f.id", parseUUIDs(ids))
-			q.ownOrLive("f")
+			q.ownOrLive("f", nil)
 			q.ratedMessage("f", w)
 		},
 			func(q *query) { q.selectFeedback("f", w) },
@@ -50,7 +50,7 @@ func (s *Store) TrackLikeEvents(ctx context.Context, v viewer.Viewer, ids []stri
 	err := s.read(ctx, v, func(l *loader) {
 		one(l, len(ids), trackLikeSource, func(q *query) {
 			q.keys("l.id", parseUUIDs(ids))
-			q.ownOrLive("l")
+			q.ownOrLive("l", nil)
 		},
 			func(q *query) { q.selectTrackLike("l", w) },
 			func(r *record, t *TrackLike) { r.trackLike(w, t) },

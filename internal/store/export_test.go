@@ -3,19 +3,17 @@ package store
 import (
 	"context"
 	"errors"
-
-	"github.com/jackc/pgx/v5"
 )
 
 // Trip lets a test hold a shared round trip open until those it wants are on it.
 type Trip struct {
 	store *Store
-	trip  *trip
+	trip  *gathering[*turn]
 }
 
 // OpenTrip leads the next trip of s.
 func OpenTrip(s *Store) *Trip {
-	tr, leads := s.primary.trips.join(&turn{})
+	tr, leads := s.primary.trips.join("", &turn{}, 0)
 	if !leads {
 		panic("somebody else leads")
 	}
@@ -33,7 +31,7 @@ func (t *Trip) Wait(n int) {
 
 // Fail makes the trip's first statement one that fails.
 func (t *Trip) Fail() {
-	t.trip.turns[0].stmts = []statement{{sql: "SELECT 1/0", read: func(rows pgx.Rows) error {
+	t.trip.turns[0].stmts = []statement{{sql: "SELECT 1/0", read: func(rows resultRows) error {
 		for rows.Next() {
 			rows.RawValues()
 		}
@@ -43,7 +41,7 @@ func (t *Trip) Fail() {
 
 // Panic makes the reader of the trip's first statement panic.
 func (t *Trip) Panic() {
-	t.trip.turns[0].stmts = []statement{{sql: "SELECT 1", read: func(pgx.Rows) error { panic("a column too few") }}}
+	t.trip.turns[0].stmts = []statement{{sql: "SELECT 1", read: func(resultRows) error { panic("a column too few") }}}
 }
 
 // Travel runs the trip and returns how many of its turns were answered.

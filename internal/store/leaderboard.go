@@ -4,8 +4,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/ai-dj/segue/internal/fault"
 	"github.com/ai-dj/segue/internal/page"
 )
@@ -153,6 +151,17 @@ func (b *board) ranked(p part, backward bool, limit int) string {
 ) SELECT * FROM (SELECT * FROM ranked UNION ALL SELECT * FROM unranked) r` + b.order("rank", "id", backward) + size
 }
 
+// journalRows is about what the journal holds at most (migrations/00003_rollups.sql).
+const journalRows = 300
+
+// bound is how many rows the page is made of at most, 0 where nobody can say.
+func (l *UserStatsList) bound() int {
+	if l.UserIDs != nil || l.Range != nil || l.TotalCount {
+		return 0
+	}
+	return limit(&l.PageWant) + journalRows
+}
+
 // userStats queues a page of the leaderboard.
 func (l *loader) userStats(list *UserStatsList, done func([]Connection[UserStats])) {
 	b := &board{q: newQuery(l.viewer), list: list}
@@ -162,7 +171,7 @@ func (l *loader) userStats(list *UserStatsList, done func([]Connection[UserStats
 		return
 	}
 	l.counts = l.counts || list.TotalCount || list.Range != nil
-	l.level = append(l.level, statement{sql: text, args: b.q.args, read: func(rows pgx.Rows) error {
+	l.level = append(l.level, statement{rows: list.bound(), sql: text, args: b.q.args, read: func(rows resultRows) error {
 		cs, err := readList(rows, nil, &list.PageWant, func(r *record, s *UserStats) {
 			s.User = &User{ID: r.text()}
 			if r.stats(s); list.User.row() {

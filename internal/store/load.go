@@ -3,8 +3,6 @@ package store
 import (
 	"context"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/ai-dj/segue/internal/page"
 	"github.com/ai-dj/segue/internal/viewer"
 )
@@ -69,7 +67,7 @@ func add[T any](l *loader, src source, ps *parents, w *PageWant, filtered bool, 
 		return
 	}
 	l.counts = l.counts || w.TotalCount
-	l.level = append(l.level, statement{rows: w.bound(ps, filtered), sql: text, args: q.args, read: func(rows pgx.Rows) error {
+	l.level = append(l.level, statement{rows: w.bound(ps, filtered), sql: text, args: q.args, read: func(rows resultRows) error {
 		connections, err := readList(rows, ps, w, read)
 		if err == nil {
 			done(connections)
@@ -81,7 +79,7 @@ func add[T any](l *loader, src source, ps *parents, w *PageWant, filtered bool, 
 func (l *loader) chatMessages(list *ChatMessageList, ps *parents, done func([]Connection[ChatMessage])) {
 	scope := func(q *query) {
 		if ps == nil {
-			q.ownOrLive("m")
+			q.ownOrLive("m", list.Filter.UserIDs)
 		} else {
 			q.and("m.clerk_id = ", parentID)
 			q.own("m")
@@ -103,7 +101,7 @@ func (l *loader) feedback(list *FeedbackList, ps *parents, ofMessages bool, done
 	scope := func(q *query) {
 		switch {
 		case ps == nil:
-			q.ownOrLive("f")
+			q.ownOrLive("f", list.Filter.UserIDs)
 		case ofMessages:
 			q.and("f.message_id = ", parentID)
 			q.ratingsOfMessage("f")
@@ -127,7 +125,7 @@ func (l *loader) feedback(list *FeedbackList, ps *parents, ofMessages bool, done
 func (l *loader) trackLikes(list *TrackLikeList, ps *parents, done func([]Connection[TrackLike])) {
 	scope := func(q *query) {
 		if ps == nil {
-			q.ownOrLive("l")
+			q.ownOrLive("l", list.Filter.UserIDs)
 		} else {
 			q.and("l.clerk_id = ", parentID)
 			q.own("l")

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/ai-dj/segue/internal/fault"
 	"github.com/ai-dj/segue/internal/page"
 	"github.com/ai-dj/segue/internal/viewer"
@@ -312,7 +310,7 @@ func (q *query) bound(src source, arg string, k *page.Key) (string, error) {
 
 // readList reads the rows of a listSQL statement into one connection a parent,
 // or a single one for a root list.
-func readList[T any](rows pgx.Rows, ps *parents, w *PageWant, read func(*record, *T)) ([]Connection[T], error) {
+func readList[T any](rows resultRows, ps *parents, w *PageWant, read func(*record, *T)) ([]Connection[T], error) {
 	n := 1
 	if ps != nil {
 		n = ps.n

@@ -4,8 +4,6 @@ import (
 	"context"
 	"slices"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/ai-dj/segue/internal/fault"
 	"github.com/ai-dj/segue/internal/viewer"
 )
@@ -210,7 +208,7 @@ func one[T any](l *loader, n int, src source, scope, columns func(*query), read 
 	columns(q)
 	text := "SELECT p.gone, r.* FROM " + q.gated() + " LEFT JOIN LATERAL (SELECT " + q.columns.String() +
 		" FROM " + src.from + q.joins.String() + q.conditions() + ") r ON NOT p.gone"
-	l.level = append(l.level, statement{rows: n, sql: text, args: q.args, read: func(rows pgx.Rows) error {
+	l.level = append(l.level, statement{rows: n, sql: text, args: q.args, read: func(rows resultRows) error {
 		var all []*T
 		var r record
 		for rows.Next() {

@@ -34,12 +34,16 @@ func (q *query) gate() string {
 // to be shown and once to be held, which looks the caller up twice.
 func (q *query) gated() string { return "(SELECT " + q.gate() + " AS gone OFFSET 0) p" }
 
-// ownOrLive is the scope of a root list of rows that have an owner.
-func (q *query) ownOrLive(alias string) {
-	if q.viewer.Analyst() {
-		q.live(alias)
-	} else {
+// ownOrLive is the scope of a root list of rows that have an owner, narrowed to
+// the given owners' rows unless nil.
+func (q *query) ownOrLive(alias string, owners []string) {
+	switch {
+	case !q.viewer.Analyst():
 		q.own(alias)
+	case len(owners) == 1: // looked up once, not for every row
+		q.and("NOT EXISTS (SELECT 1 FROM neon_auth.users_sync WHERE id = ", q.arg(owners[0]), " AND deleted_at IS NOT NULL)")
+	default:
+		q.live(alias)
 	}
 }
 

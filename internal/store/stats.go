@@ -3,8 +3,6 @@ package store
 import (
 	"context"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/ai-dj/segue/internal/viewer"
 )
 
@@ -161,7 +159,7 @@ func (l *loader) stats(w *StatsWant, users []string, done func([]UserStats)) {
 		rows = 0 // as many as they did in it
 	}
 	l.counts = l.counts || w.Range != nil
-	l.level = append(l.level, statement{rows: rows, sql: text, args: q.args, read: func(rows pgx.Rows) error {
+	l.level = append(l.level, statement{rows: rows, sql: text, args: q.args, read: func(rows resultRows) error {
 		stats := make([]UserStats, len(users))
 		for i := range stats {
 			stats[i].User = &User{ID: users[i]}

@@ -37,13 +37,14 @@ type Store struct {
 // database is a server's pool.
 type database struct {
 	pool     *pgxpool.Pool
-	trips    trips
+	trips    meeting[*turn]
 	counting counting
 	renewed  atomic.Int64 // when its connections were last thrown away, UnixNano
 }
 
 func newDatabase(pool *pgxpool.Pool) database {
-	return database{pool: pool, counting: newCounting(int(pool.Config().MaxConns))}
+	conns := int(pool.Config().MaxConns)
+	return database{pool: pool, trips: newMeeting[*turn](conns), counting: newCounting(conns)}
 }
 
 // Config is what a Store works on.
@@ -75,7 +76,7 @@ const acquireTimeout = 1500 * time.Millisecond
 type statement struct {
 	sql  string
 	args []any
-	read func(rows pgx.Rows) error
+	read func(rows resultRows) error
 	// rows is how many rows an index leads it to at most, 0 where nobody can say.
 	// With a bound it may share a round trip with other requests' (share.go).
 	rows int
@@ -90,13 +91,7 @@ func (s *Store) run(ctx context.Context, again func(), stmts ...statement) error
 }
 
 func (d *database) run(ctx context.Context, again func(), stmts []statement) error {
-	if rows := bound(stmts); again != nil && rows > 0 {
-		if answered, err := d.share(ctx, newTurn(ctx, stmts, rows)); answered {
-			return explain(ctx, err)
-		}
-		again()
-	}
-	err := d.attempt(ctx, stmts)
+	err := d.first(ctx, again, stmts)
 	if err != nil && ctx.Err() == nil && mayRetry(err, again == nil) {
 		d.renew()
 		if again != nil {
@@ -105,6 +100,17 @@ func (d *database) run(ctx context.Context, again func(), stmts []statement) err
 		err = d.attempt(ctx, stmts)
 	}
 	return explain(ctx, err)
+}
+
+// first sends the statements for the first time: small reads together with others'.
+func (d *database) first(ctx context.Context, again func(), stmts []statement) error {
+	if rows := bound(stmts); again != nil && rows > 0 {
+		if answered, err := d.share(ctx, stmts, rows); answered {
+			return err
+		}
+		again()
+	}
+	return d.attempt(ctx, stmts)
 }
 
 // bound is how many rows all statements read at most, 0 where nobody can say.
@@ -159,7 +165,7 @@ func (d *database) attempt(ctx context.Context, stmts []statement) error {
 	return results.Close()
 }
 
-func readAll(rows pgx.Rows, read func(pgx.Rows) error) error {
+func readAll(rows pgx.Rows, read func(resultRows) error) error {
 	defer rows.Close()
 	if err := read(rows); err != nil {
 		return err

@@ -4,8 +4,6 @@ import (
 	"context"
 	"strconv"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/ai-dj/segue/internal/viewer"
 )
 
@@ -35,7 +33,7 @@ func (l *loader) topTracks(r *TimeRange, first int, done func([]TopTrack)) {
 		" ORDER BY l.created_at DESC, l.id DESC LIMIT 1) l ON true" +
 		` ORDER BY top.likes DESC, top.track_id COLLATE "C"`
 	l.counts = l.counts || r != nil
-	l.level = append(l.level, statement{sql: text, args: q.args, read: func(rows pgx.Rows) error {
+	l.level = append(l.level, statement{sql: text, args: q.args, read: func(rows resultRows) error {
 		tracks := make([]TopTrack, 0, first)
 		var r record
 		for rows.Next() {

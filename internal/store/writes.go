@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/ai-dj/segue/internal/fault"
 	"github.com/ai-dj/segue/internal/viewer"
@@ -263,7 +262,7 @@ func (s *Store) deleted(ctx context.Context, text string, args []any) (*UUID, er
 // returning runs a write that answers the caller's state and at most one id.
 func (s *Store) returning(ctx context.Context, text string, args []any) (*UUID, error) {
 	var id *UUID
-	err := s.run(ctx, nil, statement{sql: text, args: args, read: func(rows pgx.Rows) error {
+	err := s.run(ctx, nil, statement{sql: text, args: args, read: func(rows resultRows) error {
 		var r record
 		for rows.Next() {
 			r.row(rows)
@@ -283,7 +282,7 @@ func (s *Store) returning(ctx context.Context, text string, args []any) (*UUID, 
 // written runs a write that answers the caller's state and at most one row.
 func written[T any](ctx context.Context, s *Store, l *loader, text string, args []any, read func(*record, *T)) (*T, error) {
 	var row *T
-	err := s.run(ctx, nil, statement{sql: text, args: args, read: func(rows pgx.Rows) error {
+	err := s.run(ctx, nil, statement{sql: text, args: args, read: func(rows resultRows) error {
 		var r record
 		for rows.Next() {
 			r.row(rows)
@@ -324,7 +323,7 @@ func (s *Store) EraseMyData(ctx context.Context, v viewer.Viewer) (Erased, error
 	text := callerCTE + q.me() + "), f AS (DELETE FROM public.message_feedback x" + mine + ", l AS (DELETE FROM public.track_likes x" + mine +
 		", m AS (DELETE FROM public.chat_messages x" + mine + eraseAudit +
 		" SELECT p.gone, (SELECT count(*) FROM m), (SELECT count(*) FROM f), (SELECT count(*) FROM l) FROM " + callerGone
-	err = s.run(ctx, nil, statement{sql: text, args: q.args, read: func(rows pgx.Rows) error {
+	err = s.run(ctx, nil, statement{sql: text, args: q.args, read: func(rows resultRows) error {
 		var r record
 		for rows.Next() {
 			r.row(rows)
