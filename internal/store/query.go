@@ -21,6 +21,7 @@ type query struct {
 	joins   strings.Builder
 	where   strings.Builder
 	owners  []string // aliases whose owner is joined already
+	callers string   // alias of users_sync rows that are their callers' own
 	meArg   string
 }
 

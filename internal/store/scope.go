@@ -118,7 +118,7 @@ func (q *query) mine(id string) string {
 
 // private is a column of users_sync that only its user and analysts may read.
 func (q *query) private(alias, column string) string {
-	if q.viewer.Analyst() {
+	if q.viewer.Analyst() || alias == q.callers {
 		return alias + "." + column
 	}
 	return "CASE WHEN " + alias + ".id = " + q.me() + " THEN " + alias + "." + column + " END"

@@ -32,6 +32,7 @@ import (
 type Store struct {
 	primary database
 	replica *replica // nil: none
+	sending meeting[*outgoing]
 }
 
 // database is a server's pool.
@@ -59,7 +60,7 @@ type Config struct {
 
 // New returns a Store on cfg's pools.
 func New(cfg Config) *Store {
-	s := &Store{primary: newDatabase(cfg.Pool)}
+	s := &Store{primary: newDatabase(cfg.Pool), sending: newMeeting[*outgoing](int(cfg.Pool.Config().MaxConns))}
 	if cfg.Replica != nil {
 		s.replica = newReplica(cfg.Replica, cfg.Logger)
 	}

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"github.com/google/uuid"
 
@@ -50,66 +49,6 @@ func (r *record) caller() error {
 		return errGone
 	}
 	return nil
-}
-
-// NewChatMessage is a message to send. Its fields were checked by the caller.
-type NewChatMessage struct {
-	ID        *UUID // the client's own, nil to have one made
-	Role      ChatRole
-	Content   string
-	SessionID *string
-}
-
-// SendChatMessage stores m as v's own and returns it as w wants it. With an id
-// of the client's it may be repeated: the same caller, id and content gives the
-// stored message, anything else CONFLICT.
-func (s *Store) SendChatMessage(ctx context.Context, v viewer.Viewer, m NewChatMessage, w *ChatMessageWant) (*ChatMessage, error) {
-	q, err := s.write(v)
-	if err != nil {
-		return nil, err
-	}
-	id, err := idOf(m.ID)
-	if err != nil {
-		return nil, err
-	}
-	q.ownRow("m")
-	q.selectChatMessage("m", w)
-	text := callerCTE + q.me() + "), m AS (INSERT INTO public.chat_messages (id, clerk_id, session_id, role, content, created_at) SELECT " +
-		q.arg(id) + "::uuid, id, " + q.arg(m.SessionID) + "::text, " + q.arg(strings.ToLower(string(m.Role))) + "::text, " + q.arg(m.Content) +
-		"::text, now() FROM caller WHERE deleted_at IS NULL ON CONFLICT (id) DO NOTHING RETURNING id, clerk_id, session_id, role, content, created_at)" +
-		" SELECT p.gone, r.* FROM " + callerGone + " LEFT JOIN LATERAL (SELECT " + q.columns.String() + " FROM m" + q.joins.String() + ") r ON true"
-	l := &loader{viewer: v}
-	stored, err := written(ctx, s, l, text, q.args, func(r *record, row *ChatMessage) { r.chatMessage(w, row) })
-	if err != nil {
-		return nil, err
-	}
-	if stored == nil {
-		if stored, err = s.sentBefore(ctx, v, id, m.Content, w); err != nil {
-			return nil, err
-		}
-	}
-	l.belowChatMessages(w, []*ChatMessage{stored})
-	return stored, s.load(ctx, l)
-}
-
-// sentBefore is the message under a taken id, if it is this caller's and says the same.
-func (s *Store) sentBefore(ctx context.Context, v viewer.Viewer, id UUID, content string, w *ChatMessageWant) (*ChatMessage, error) {
-	var found *ChatMessage
-	l := &loader{viewer: v}
-	scope := func(q *query) {
-		q.keys("m.id", []UUID{id})
-		q.and("m.clerk_id = ", q.me(), " AND m.content = ", q.arg(content))
-	}
-	one(l, 1, chatMessageSource, scope, func(q *query) { q.selectChatMessage("m", w) },
-		func(r *record, m *ChatMessage) { r.chatMessage(w, m) },
-		func(m *ChatMessage) { found = m }, func([]*ChatMessage) {})
-	if err := s.load(ctx, l); err != nil {
-		return nil, err
-	}
-	if found == nil {
-		return nil, fault.New(fault.Conflict, "id is taken by another message")
-	}
-	return found, nil
 }
 
 // idOf is the client's id or a new UUIDv7.
