@@ -64,3 +64,45 @@ func (t *Trip) Close() {
 
 // IsNoConnection reports that every connection stayed busy.
 func IsNoConnection(err error) bool { return errors.Is(err, errNoConnection) }
+
+// Batch lets a test hold messages back until those it wants are together.
+type Batch struct {
+	store *Store
+	batch *gathering[*outgoing]
+}
+
+// OpenBatch leads the next messages of s that are wanted like w.
+func OpenBatch(s *Store, w *ChatMessageWant) *Batch {
+	g, leads := s.sending.join(insertText(w, false), &outgoing{}, 0)
+	if !leads {
+		panic("somebody else leads")
+	}
+	return &Batch{s, g}
+}
+
+// Wait returns when n messages are there.
+func (b *Batch) Wait(n int) {
+	for joined := -1; joined < n; {
+		b.store.sending.mu.Lock()
+		joined = len(b.batch.turns) - 1
+		b.store.sending.mu.Unlock()
+	}
+}
+
+// Send inserts them and returns how many have their answer.
+func (b *Batch) Send() (answered int) {
+	b.store.sending.depart(b.batch)
+	b.store.sendAll(context.Background(), b.batch.turns[1:])
+	for _, m := range b.batch.turns[1:] {
+		if m.done {
+			answered++
+		}
+	}
+	return answered
+}
+
+// Close lets everybody go.
+func (b *Batch) Close() {
+	b.store.sending.depart(b.batch)
+	close(b.batch.over)
+}

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -85,6 +86,28 @@ func FoldRollups(ctx context.Context, pool *pgxpool.Pool) error {
 	}
 	return nil
 }
+
+// insertsPerFold is how many rows the gateway inserts before it folds; then the
+// journal holds some 250 rows, as other writers' triggers see to by chance.
+const insertsPerFold = 256
+
+// inserted counts a row, and folds when it is time: in a transaction of its own,
+// since folding takes 15 ms, which whoever wrote in the same one would wait for.
+func (s *Store) inserted(ctx context.Context) {
+	if s.inserts.Add(1)%insertsPerFold != 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), foldTimeout)
+	defer cancel()
+	_ = s.primary.attempt(ctx, []statement{{sql: "select segue.fold()", read: func(rows resultRows) error {
+		for rows.Next() {
+			rows.RawValues()
+		}
+		return nil
+	}}}) // where it fails, the row is written all the same, and the next fold does the work of both
+}
+
+const foldTimeout = 2 * time.Second
 
 // Drift is a rollup that does not say what the tables do.
 type Drift struct {

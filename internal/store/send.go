@@ -45,10 +45,10 @@ func (s *Store) SendChatMessage(ctx context.Context, v viewer.Viewer, m NewChatM
 	if err != nil {
 		return nil, err
 	}
-	if stored == nil {
-		if stored, err = s.sentBefore(ctx, v, id, m.Content, w); err != nil {
-			return nil, err
-		}
+	if stored != nil {
+		s.inserted(ctx)
+	} else if stored, err = s.sentBefore(ctx, v, id, m.Content, w); err != nil {
+		return nil, err
 	}
 	l := &loader{viewer: v}
 	l.belowChatMessages(w, []*ChatMessage{stored})

@@ -33,6 +33,7 @@ type Store struct {
 	primary database
 	replica *replica // nil: none
 	sending meeting[*outgoing]
+	inserts atomic.Int64 // rows inserted, for folding
 }
 
 // database is a server's pool.

@@ -101,6 +101,7 @@ func (s *Store) GiveFeedback(ctx context.Context, v viewer.Viewer, message UUID,
 	if rated == nil {
 		return nil, errNoMessage
 	}
+	s.inserted(ctx)
 	var given *Feedback
 	l := &loader{viewer: v}
 	l.feedbackByID([]UUID{*rated}, w, func(f *Feedback) { given = f })
@@ -153,10 +154,10 @@ func (s *Store) LikeTrack(ctx context.Context, v viewer.Viewer, t NewTrackLike, 
 	if err != nil {
 		return nil, err
 	}
-	if liked == nil {
-		if liked, err = s.likedBefore(ctx, v, t.TrackID, w); err != nil {
-			return nil, err
-		}
+	if liked != nil {
+		s.inserted(ctx)
+	} else if liked, err = s.likedBefore(ctx, v, t.TrackID, w); err != nil {
+		return nil, err
 	}
 	l.belowTrackLikes(w, []*TrackLike{liked})
 	return liked, s.load(ctx, l)

@@ -215,7 +215,8 @@ $$;
 -- +goose StatementEnd
 
 -- The triggers, two functions a table: one for INSERT, which is most of what is written, and one for all else. Statements
--- that changed many rows fold at once, others by chance, so that the journal holds some 250 rows.
+-- that changed many rows fold at once, others by chance, so that the journal holds some 250 rows. The gateway throws no
+-- dice, or seldom: it folds after every 256th of its inserts, when the rows are written and others need not wait.
 --
 -- The lock 7330004 is one that silent writers share until their transaction ends, so that a process that starts to watch
 -- can wait for them. While it waits, try_lock fails and everybody after it speaks up: nobody is ever blocked but the watcher.
@@ -227,11 +228,14 @@ create function segue.add_messages() returns trigger
 language plpgsql security definer as $$
 declare
   changed bigint;
+  die     double precision;
 begin
   insert into segue.user_changes (clerk_id, at, messages)
   select clerk_id, coalesce(created_at, 'epoch'), 1 from fresh;
   get diagnostics changed = row_count;
-  if pg_catalog.random() operator(pg_catalog.*) 256 operator(pg_catalog.<) changed then
+  die := pg_catalog.random();
+  if die operator(pg_catalog.*) 256 operator(pg_catalog.<) changed and (die operator(pg_catalog.*) 4096 operator(pg_catalog.<) changed
+      or pg_catalog.current_setting('application_name') operator(pg_catalog.<>) 'segue') then
     perform segue.fold();
   end if;
   if changed operator(pg_catalog.>) 0 and (not pg_catalog.pg_try_advisory_xact_lock_shared(7330004)
@@ -249,13 +253,16 @@ create function segue.add_feedback() returns trigger
 language plpgsql security definer as $$
 declare
   changed bigint;
+  die     double precision;
 begin
   insert into segue.user_changes (clerk_id, at, feedback_up, feedback_down)
   select clerk_id, coalesce(created_at, 'epoch'), case when rating operator(pg_catalog.>) 0 then 1 else 0 end,
     case when rating operator(pg_catalog.<) 0 then 1 else 0 end
   from fresh;
   get diagnostics changed = row_count;
-  if pg_catalog.random() operator(pg_catalog.*) 256 operator(pg_catalog.<) changed then
+  die := pg_catalog.random();
+  if die operator(pg_catalog.*) 256 operator(pg_catalog.<) changed and (die operator(pg_catalog.*) 4096 operator(pg_catalog.<) changed
+      or pg_catalog.current_setting('application_name') operator(pg_catalog.<>) 'segue') then
     perform segue.fold();
   end if;
   if changed operator(pg_catalog.>) 0 and (not pg_catalog.pg_try_advisory_xact_lock_shared(7330004)
@@ -273,12 +280,15 @@ create function segue.add_likes() returns trigger
 language plpgsql security definer as $$
 declare
   changed bigint;
+  die     double precision;
 begin
   insert into segue.track_changes (track_id, likes) select track_id, 1 from fresh;
   insert into segue.user_changes (clerk_id, at, likes)
   select clerk_id, coalesce(created_at, 'epoch'), 1 from fresh;
   get diagnostics changed = row_count;
-  if pg_catalog.random() operator(pg_catalog.*) 256 operator(pg_catalog.<) changed then
+  die := pg_catalog.random();
+  if die operator(pg_catalog.*) 256 operator(pg_catalog.<) changed and (die operator(pg_catalog.*) 4096 operator(pg_catalog.<) changed
+      or pg_catalog.current_setting('application_name') operator(pg_catalog.<>) 'segue') then
     perform segue.fold();
   end if;
   if changed operator(pg_catalog.>) 0 and (not pg_catalog.pg_try_advisory_xact_lock_shared(7330004)
