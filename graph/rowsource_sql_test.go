@@ -45,7 +45,7 @@ type statement struct {
 }
 
 func readStatement(sql string) (*statement, error) {
-	st := &statement{sql: sql, params: parameters(sql), write: strings.HasPrefix(sql, "WITH caller "), sure: strings.Contains(sql, "INSERT INTO public.chat_messages")}
+	st := &statement{sql: sql, params: parameters(sql), write: strings.HasPrefix(sql, "WITH caller ") || strings.HasPrefix(sql, "WITH asked "), sure: strings.Contains(sql, "INSERT INTO public.chat_messages")}
 	st.each, _ = numberAfter(sql, "unnest((SELECT $")
 	for rest := sql; rest != "" && st.limit == 0; {
 		n, after := numberAfter(rest, "LIMIT ")
@@ -176,7 +176,7 @@ func typeOf(column string) (typ, error) {
 		return typTotal, nil
 	case begins("EXISTS "), strings.Contains(column, " IS TRUE AS "):
 		return typFlag, nil
-	case column == "NULL::timestamptz":
+	case column == "NULL::timestamptz", column == "segue.fold()":
 		return typNull, nil
 	case begins("least(", "greatest(", "CASE WHEN c.removed "):
 		return typTime, nil

@@ -99,7 +99,7 @@ func (s *Store) inserted(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), foldTimeout)
 	defer cancel()
-	_ = s.primary.attempt(ctx, []statement{{sql: "select segue.fold()", read: func(rows resultRows) error {
+	_ = s.primary.attempt(ctx, []statement{{sql: "SELECT segue.fold()", read: func(rows resultRows) error {
 		for rows.Next() {
 			rows.RawValues()
 		}

@@ -176,11 +176,11 @@ func insertText(w *ChatMessageWant, ownID bool) string {
 	}
 	return "WITH asked AS MATERIALIZED (SELECT * FROM unnest((SELECT $1::text[]), (SELECT $2::uuid[]), (SELECT $3::text[]), (SELECT $4::text[]), (SELECT $5::text[]))" +
 		" WITH ORDINALITY AS a (clerk_id, id, session_id, role, content, ord))," +
-		" caller AS MATERIALIZED (SELECT a.ord, u.id, u.name, u.email, u.created_at, u.updated_at, u.deleted_at" +
+		" caller AS MATERIALIZED (SELECT a.ord, u.id, u.name, u.email, u.created_at, u.updated_at, u.deleted_at, u.deleted_at IS NOT NULL AS gone" +
 		" FROM asked a JOIN neon_auth.users_sync u ON u.id = a.clerk_id)," +
 		" m AS (INSERT INTO public.chat_messages (id, clerk_id, session_id, role, content, created_at)" +
-		" SELECT a.id, c.id, a.session_id, a.role, a.content, now() FROM asked a JOIN caller c ON c.ord = a.ord WHERE c.deleted_at IS NULL ORDER BY a.ord" +
+		" SELECT a.id, c.id, a.session_id, a.role, a.content, now() FROM asked a JOIN caller c ON c.ord = a.ord WHERE NOT c.gone ORDER BY a.ord" +
 		conflict + " RETURNING id, clerk_id, session_id, role, content, created_at)" +
-		" SELECT a.ord, CASE WHEN c.id IS NOT NULL THEN c.deleted_at IS NOT NULL END, r.* FROM asked a LEFT JOIN caller c ON c.ord = a.ord" +
+		" SELECT a.ord, c.gone, r.* FROM asked a LEFT JOIN caller c ON c.ord = a.ord" +
 		" LEFT JOIN LATERAL (SELECT " + q.columns.String() + " FROM m" + q.joins.String() + " WHERE m.id = a.id) r ON true"
 }
