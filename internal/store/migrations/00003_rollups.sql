@@ -215,8 +215,8 @@ $$;
 -- +goose StatementEnd
 
 -- The triggers, two functions a table: one for INSERT, which is most of what is written, and one for all else. Statements
--- that changed many rows fold at once, others by chance, so that the journal holds some 250 rows. The gateway throws no
--- dice, or seldom: it folds after every 256th of its inserts, when the rows are written and others need not wait.
+-- that changed many rows fold at once, others by chance, so that the journal holds some 250 rows. The gateway throws the
+-- die seldom: it folds after every 256th of its inserts, when the rows are written and others need not wait.
 --
 -- The lock 7330004 is one that silent writers share until their transaction ends, so that a process that starts to watch
 -- can wait for them. While it waits, try_lock fails and everybody after it speaks up: nobody is ever blocked but the watcher.
@@ -234,8 +234,9 @@ begin
   select clerk_id, coalesce(created_at, 'epoch'), 1 from fresh;
   get diagnostics changed = row_count;
   die := pg_catalog.random();
-  if die operator(pg_catalog.*) 256 operator(pg_catalog.<) changed and (die operator(pg_catalog.*) 4096 operator(pg_catalog.<) changed
-      or pg_catalog.current_setting('application_name') operator(pg_catalog.<>) 'segue') then
+  if die operator(pg_catalog.*) 256 operator(pg_catalog.<) changed
+     and (changed operator(pg_catalog.>) 100 or die operator(pg_catalog.*) 4096 operator(pg_catalog.<) changed
+       or pg_catalog.current_setting('application_name') operator(pg_catalog.<>) 'segue') then
     perform segue.fold();
   end if;
   if changed operator(pg_catalog.>) 0 and (not pg_catalog.pg_try_advisory_xact_lock_shared(7330004)
@@ -261,8 +262,9 @@ begin
   from fresh;
   get diagnostics changed = row_count;
   die := pg_catalog.random();
-  if die operator(pg_catalog.*) 256 operator(pg_catalog.<) changed and (die operator(pg_catalog.*) 4096 operator(pg_catalog.<) changed
-      or pg_catalog.current_setting('application_name') operator(pg_catalog.<>) 'segue') then
+  if die operator(pg_catalog.*) 256 operator(pg_catalog.<) changed
+     and (changed operator(pg_catalog.>) 100 or die operator(pg_catalog.*) 4096 operator(pg_catalog.<) changed
+       or pg_catalog.current_setting('application_name') operator(pg_catalog.<>) 'segue') then
     perform segue.fold();
   end if;
   if changed operator(pg_catalog.>) 0 and (not pg_catalog.pg_try_advisory_xact_lock_shared(7330004)
@@ -287,8 +289,9 @@ begin
   select clerk_id, coalesce(created_at, 'epoch'), 1 from fresh;
   get diagnostics changed = row_count;
   die := pg_catalog.random();
-  if die operator(pg_catalog.*) 256 operator(pg_catalog.<) changed and (die operator(pg_catalog.*) 4096 operator(pg_catalog.<) changed
-      or pg_catalog.current_setting('application_name') operator(pg_catalog.<>) 'segue') then
+  if die operator(pg_catalog.*) 256 operator(pg_catalog.<) changed
+     and (changed operator(pg_catalog.>) 100 or die operator(pg_catalog.*) 4096 operator(pg_catalog.<) changed
+       or pg_catalog.current_setting('application_name') operator(pg_catalog.<>) 'segue') then
     perform segue.fold();
   end if;
   if changed operator(pg_catalog.>) 0 and (not pg_catalog.pg_try_advisory_xact_lock_shared(7330004)
