@@ -93,19 +93,24 @@ func (s *Store) send(ctx context.Context, m *outgoing) (*ChatMessage, error) {
 	if m.ID == nil && !trace.SpanContextFromContext(ctx).IsSampled() {
 		m.deadline, _ = ctx.Deadline()
 		s.sending.together(insertText(m.want, false), m, 0, func(batch []*outgoing) {
-			if len(batch) > 1 {
+			if len(batch) == 1 {
+				s.sendAlone(ctx, m)
+			} else {
 				s.sendAll(ctx, batch)
 			}
 		})
-		if m.done {
-			return m.stored, explain(ctx, m.err)
-		}
 	}
-	batch := []*outgoing{m}
-	if err := s.run(ctx, nil, insertion(batch)); err != nil {
-		return nil, err
+	if !m.done {
+		s.sendAlone(ctx, m)
 	}
-	return m.stored, m.err
+	return m.stored, explain(ctx, m.err)
+}
+
+func (s *Store) sendAlone(ctx context.Context, m *outgoing) {
+	if err := s.run(ctx, nil, insertion([]*outgoing{m})); err != nil {
+		m.stored, m.err = nil, err
+	}
+	m.done = true
 }
 
 // sendAll inserts several people's messages. Where the statement did nothing,
