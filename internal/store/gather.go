@@ -15,8 +15,8 @@ import (
 // is runnable it runs again at once, so a request does not wait for others to
 // come, only for those that would have taken the CPU before it anyway.
 //
-// While lanes are few and all are taken, the next ones gather until one is free,
-// or for laneWait at most.
+// While all lanes are taken the next ones gather until one is free, or for
+// laneWait at most.
 
 // gathering is requests that go together. Who came first leads.
 type gathering[T any] struct {
