@@ -56,8 +56,10 @@ func readStatement(sql string) (*statement, error) {
 	}
 	if st.limit == 0 && !st.write {
 		for _, id := range []string{"u.id", "m.id", "f.id", "l.id"} {
-			if n, _ := numberAfter(sql, " WHERE "+id+" = $"); n > 0 {
-				st.keys = n
+			for _, key := range []string{" = $", " = (SELECT $"} {
+				if n, _ := numberAfter(sql, " WHERE "+id+key); n > 0 {
+					st.keys = n
+				}
 			}
 			if n, _ := numberAfter(sql, " WHERE "+id+" = ANY($"); n > 0 {
 				st.keys, st.keysAreList = n, true

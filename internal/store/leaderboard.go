@@ -128,16 +128,21 @@ func (b *board) ranked(p part, backward bool, limit int) string {
 	const folded = "t.messages, t.likes, t.feedback_up, t.feedback_down, t.first_active_at, t.last_active_at"
 	size := " LIMIT " + strconv.Itoa(limit)
 	blank := b.blank()
-	enough := ""
+	// No rank is below the blank one. Said as > beside a cursor's <=, it makes a
+	// range, of which PostgreSQL expects so few rows that it sorts them all.
+	above, enough := " > ", ""
 	if !backward {
 		enough = " AND (SELECT count(*) FROM ranked) < " + strconv.Itoa(limit)
+		if len(p) > 0 {
+			above = " <> "
+		}
 	}
 	return `WITH changed (id, messages, likes, up, down, first_at, last_at, rank) AS MATERIALIZED (
   SELECT c.clerk_id, ` + n.columns() + `, ` + n.rank(b.list.OrderBy) + `
   FROM (SELECT clerk_id, ` + journal + ` FROM segue.unfolded_users() GROUP BY clerk_id) c LEFT JOIN segue.user_totals t ON t.clerk_id = c.clerk_id
 ), ranked AS MATERIALIZED (
   (SELECT t.clerk_id AS id, ` + folded + `, ` + stored + ` AS rank FROM segue.user_totals t JOIN neon_auth.users_sync u ON u.id = t.clerk_id
-   WHERE u.deleted_at IS NULL AND ` + stored + ` > ` + blank + ` AND t.clerk_id NOT IN (SELECT id FROM changed)` + p.conditions(stored, "t.clerk_id") +
+   WHERE u.deleted_at IS NULL AND ` + stored + above + blank + ` AND t.clerk_id NOT IN (SELECT id FROM changed)` + p.conditions(stored, "t.clerk_id") +
 		b.order(stored, "t.clerk_id", backward) + size + `)
   UNION ALL
   (SELECT c.* FROM changed c JOIN neon_auth.users_sync u ON u.id = c.id

@@ -39,6 +39,12 @@ func (q *query) arg(v any) string {
 	return "$" + strconv.Itoa(len(q.args))
 }
 
+// hidden is an argument as a sub-select, whose value the planner does not see. A
+// plan made for the very value looks a little better than the general one, where
+// the value is a busy person's or a cursor's, is the same plan, and costs more to
+// make at each execution than most of these statements do to run.
+func (q *query) hidden(v any, cast string) string { return "(SELECT " + q.arg(v) + "::" + cast + ")" }
+
 // storable is s as PostgreSQL can take it. A text column holds neither NUL nor
 // broken UTF-8, so what has them matches nothing that was stored.
 func storable(s string) string {
@@ -120,7 +126,7 @@ func (q *query) ids(column string, list []string) {
 	switch {
 	case list == nil:
 	case len(list) == 1:
-		q.and(column, " = ", q.arg(list[0]))
+		q.and(column, " = ", q.hidden(list[0], "text"))
 	default:
 		q.and(column, " = ANY(", q.arg(list), "::text[])")
 	}
@@ -241,12 +247,9 @@ func nearest(src source, direction string) string {
 	return " ORDER BY " + src.key + direction + ", " + src.id + direction + " LIMIT 1"
 }
 
-// parents is the FROM of a nested list. The sub-select hides the array's length
-// from the planner: a plan made for the very array would look a little better
-// than the general one, and PostgreSQL would plan anew at each execution, which
-// costs more than most of these statements do.
+// parents is the FROM of a nested list.
 func (q *query) parents(ps *parents) string {
-	return "unnest((SELECT " + q.arg(ps.keys) + "::" + ps.cast + ")) WITH ORDINALITY AS p(id, ord)"
+	return "unnest(" + q.hidden(ps.keys, ps.cast) + ") WITH ORDINALITY AS p(id, ord)"
 }
 
 // limit is one row more than the page where it matters whether there is one.
@@ -298,15 +301,15 @@ func (q *query) bound(src source, arg string, k *page.Key) (string, error) {
 	if t := Time(k.Value); t < minTime || t > maxTime || k.Null {
 		return "", fault.BadInput(arg, "is not a cursor of this list")
 	}
-	at := q.arg(Time(k.Value)) + "::timestamptz"
+	at := q.hidden(Time(k.Value), "timestamptz")
 	if src.kind == page.Users {
-		return "(" + at + ", " + q.arg(k.ID) + "::text)", nil
+		return "(" + at + ", " + q.hidden(k.ID, "text") + ")", nil
 	}
 	id, ok := ParseUUID(k.ID)
 	if !ok {
 		return "", fault.BadInput(arg, "is not a cursor of this list")
 	}
-	return "(" + at + ", " + q.arg(id) + "::uuid)", nil
+	return "(" + at + ", " + q.hidden(id, "uuid") + ")", nil
 }
 
 // readList reads the rows of a listSQL statement into one connection a parent,

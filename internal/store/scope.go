@@ -13,10 +13,10 @@ package store
 // for a plain user asking for the message's contents narrows a list of ratings
 // to those whose message it can see.
 
-// me is the placeholder of the viewer's own id. API keys have none and own nothing.
+// me is the viewer's own id. API keys have none and own nothing.
 func (q *query) me() string {
 	if q.meArg == "" {
-		q.meArg = q.arg(q.viewer.UserID()) + "::text"
+		q.meArg = q.hidden(q.viewer.UserID(), "text")
 	}
 	return q.meArg
 }
@@ -41,7 +41,7 @@ func (q *query) ownOrLive(alias string, owners []string) {
 	case !q.viewer.Analyst():
 		q.own(alias)
 	case len(owners) == 1: // looked up once, not for every row
-		q.and("NOT EXISTS (SELECT 1 FROM neon_auth.users_sync WHERE id = ", q.arg(owners[0]), " AND deleted_at IS NOT NULL)")
+		q.and("NOT EXISTS (SELECT 1 FROM neon_auth.users_sync WHERE id = ", q.hidden(owners[0], "text"), " AND deleted_at IS NOT NULL)")
 	default:
 		q.live(alias)
 	}
