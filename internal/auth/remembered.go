@@ -2,6 +2,7 @@ package auth
 
 import (
 	"crypto/sha256"
+	"sync/atomic"
 	"time"
 
 	"github.com/maypok86/otter/v2"
@@ -28,13 +29,19 @@ func nameOf(token string) tokenName {
 	return sha256.Sum256(append(make([]byte, 0, 2048), token...))
 }
 
-// remembered holds verified tokens until they expire.
+// sweepEvery is how often expired sessions are looked for, about a token's life.
+const sweepEvery = time.Minute
+
+// remembered holds verified tokens until they expire. Nobody sends a token again
+// once it has, so they are swept out. (The cache's own expiry takes a goroutine,
+// and with it a life that an Authenticator does not have.)
 type remembered struct {
 	sessions *otter.Cache[tokenName, *session]
+	swept    atomic.Int64 // when last, UnixNano
 }
 
 func newRemembered() *remembered {
-	return &remembered{otter.Must(&otter.Options[tokenName, *session]{MaximumSize: maxRemembered})}
+	return &remembered{sessions: otter.Must(&otter.Options[tokenName, *session]{MaximumSize: maxRemembered})}
 }
 
 // get returns the session of a token that was good before and has not expired since.
@@ -50,7 +57,19 @@ func (m *remembered) get(name tokenName) *session {
 	return s
 }
 
-func (m *remembered) put(name tokenName, s *session) { m.sessions.Set(name, s) }
+// put remembers a session, and sweeps when it is time.
+func (m *remembered) put(name tokenName, s *session) {
+	m.sessions.Set(name, s)
+	now, last := time.Now(), m.swept.Load()
+	if now.UnixNano()-last < int64(sweepEvery) || !m.swept.CompareAndSwap(last, now.UnixNano()) {
+		return
+	}
+	for name, s := range m.sessions.All() {
+		if now.After(s.until) {
+			m.sessions.Invalidate(name)
+		}
+	}
+}
 
 // revocations holds the ids of sessions that have ended and users who are gone.
 type revocations struct {
