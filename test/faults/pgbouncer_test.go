@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/ai-dj/segue/internal/testdb"
 )
 
@@ -111,17 +113,40 @@ func TestPgBouncer(t *testing.T) {
 			s.admin = testdb.Connect(t, s.url)
 			testdb.AddUser(t, s.admin, ada, "Ada", "")
 			s.role = parse(t, testdb.Role(t, s.url))
-			s.gateway = serve(t, pgbouncer(t, s.role, mode.setting).String(), "DATABASE_DIRECT_URL="+s.role.String())
+			pooled := pgbouncer(t, s.role, mode.setting)
+			s.gateway = serve(t, pooled.String(), "DATABASE_DIRECT_URL="+s.role.String())
 
 			for range 5 {
 				need(t, "through PgBouncer", s.together(10))
 			}
+			asFound(t, pooled)
 			need(t, "deep", []answer{s.ask(context.Background(), ada, deepQuery, nil)})
 			t.Logf("| REQUEST_TIMEOUT %v through PgBouncer, %s | query gone from PostgreSQL %v after its caller was told |",
 				requestTimeout, mode.name, s.timesOut(t).Round(time.Millisecond))
 			s.leave(t, 100)
 			need(t, "after time-outs and callers who left", s.together(10))
 		})
+	}
+}
+
+// asFound looks whether the pooler's connections, which other programs share, are set as they were.
+func asFound(t *testing.T, pooled *url.URL) {
+	t.Helper()
+	cfg, err := pgx.ParseConfig(pooled.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol
+	conn, err := pgx.ConnectConfig(context.Background(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(context.Background()) }()
+	for range 10 {
+		var cost string
+		if err := conn.QueryRow(context.Background(), "show random_page_cost").Scan(&cost); err != nil || cost != "4" {
+			t.Errorf("random_page_cost of a shared connection: %q, %v", cost, err)
+		}
 	}
 }
 

@@ -71,6 +71,9 @@ func newExplainer(t testing.TB, url string) *explainer {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = e.conn.Close(context.Background()) })
+	if err := e.run(t.Context(), "set random_page_cost = 1.1"); err != nil { // as the gateway's connections have it
+		t.Fatal(err)
+	}
 	e.inside = e.run(t.Context(), "load 'auto_explain'", "set auto_explain.log_min_duration = 0", "set auto_explain.log_nested_statements = on",
 		"set auto_explain.log_analyze = on", "set auto_explain.log_buffers = on", "set auto_explain.log_timing = off", "set auto_explain.log_level = notice") == nil
 	return e
