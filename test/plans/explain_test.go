@@ -71,7 +71,7 @@ func newExplainer(t testing.TB, url string) *explainer {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = e.conn.Close(context.Background()) })
-	if err := e.run(t.Context(), "set random_page_cost = 1.1"); err != nil { // as the gateway's connections have it
+	if err := e.run(t.Context(), "select set_config('random_page_cost', '1.1', false) where current_setting('random_page_cost') = '4'"); err != nil { // as the gateway's connections do
 		t.Fatal(err)
 	}
 	e.inside = e.run(t.Context(), "load 'auto_explain'", "set auto_explain.log_min_duration = 0", "set auto_explain.log_nested_statements = on",
