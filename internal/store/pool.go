@@ -64,10 +64,10 @@ func OpenPool(url string, maxConns int, tracer pgx.QueryTracer) (*pgxpool.Pool, 
 // fast as in order, where nobody has told it what the disk is. Its default of 4
 // is a turning disk's: wherever people have fewer rows than a page on average, it
 // makes collecting and sorting all rows of a person, which is 15,000 for a busy
-// one, look cheaper than reading an index up to the end of the page (ADR 15).
+// one, look cheaper than reading an index up to the end of the page (docs/adr/0015).
 //
-// A pooler's connections are shared with others and stay as they are. It is there
-// when the process that answers is not the one that was announced.
+// Behind a pooler nothing is set: its connections are shared with other programs.
+// A pooler shows by the process that answers, which is not the one it announced.
 func expectSolidState(ctx context.Context, c *pgx.Conn) error {
 	sql := "SELECT set_config('random_page_cost', '1.1', false) WHERE current_setting('random_page_cost') = '4' AND pg_backend_pid() = " +
 		strconv.FormatUint(uint64(c.PgConn().PID()), 10)

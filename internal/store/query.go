@@ -39,10 +39,10 @@ func (q *query) arg(v any) string {
 	return "$" + strconv.Itoa(len(q.args))
 }
 
-// hidden is an argument as a sub-select, whose value the planner does not see. A
-// plan made for the very value looks a little better than the general one, where
-// the value is a busy person's or a cursor's, is the same plan, and costs more to
-// make at each execution than most of these statements do to run.
+// hidden is an argument as a sub-select, whose value the planner does not see.
+// For a busy person's id or a cursor, a plan made for the value looks a little
+// cheaper than the general one and is the same; making it at each execution
+// costs more than most of these statements do to run (docs/adr/0015).
 func (q *query) hidden(v any, cast string) string { return "(SELECT " + q.arg(v) + "::" + cast + ")" }
 
 // storable is s as PostgreSQL can take it. A text column holds neither NUL nor

@@ -59,6 +59,9 @@ const (
 	custom  mode = "custom"
 )
 
+// likeTheGateway sets what each of its connections does (internal/store/pool.go).
+const likeTheGateway = "select set_config('random_page_cost', '1.1', false) where current_setting('random_page_cost') = '4'"
+
 func newExplainer(t testing.TB, url string) *explainer {
 	t.Helper()
 	e := &explainer{}
@@ -71,7 +74,7 @@ func newExplainer(t testing.TB, url string) *explainer {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = e.conn.Close(context.Background()) })
-	if err := e.run(t.Context(), "select set_config('random_page_cost', '1.1', false) where current_setting('random_page_cost') = '4'"); err != nil { // as the gateway's connections do
+	if err := e.run(t.Context(), likeTheGateway); err != nil {
 		t.Fatal(err)
 	}
 	e.inside = e.run(t.Context(), "load 'auto_explain'", "set auto_explain.log_min_duration = 0", "set auto_explain.log_nested_statements = on",

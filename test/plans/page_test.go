@@ -137,6 +137,9 @@ func about(t *testing.T, url string) (contents string, ordered bool) {
 	t.Helper()
 	conn := connect(t, url)
 	defer func() { _ = conn.Close(context.Background()) }()
+	if _, err := conn.Exec(t.Context(), likeTheGateway); err != nil {
+		t.Fatal(err)
+	}
 	var version, cost, memory string
 	var messages, ratings, likes, people int64
 	err := conn.QueryRow(t.Context(), `select (select count(*) from public.chat_messages), (select count(*) from public.message_feedback),
